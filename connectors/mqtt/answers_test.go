@@ -21,7 +21,8 @@ func TestNeverSuback(t *testing.T) {
 			}
 		}
 	})
-	s, d := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url(), PacketTimeout: 50 * time.Millisecond}), "c")
+	c := newConnector(t, client.Config{URL: b.URL(), PacketTimeout: 50 * time.Millisecond})
+	s, d := brokertest.Connect(t, c, "c")
 	if r := connectortest.Subscribe(t, s, "t", 0); r.Code != gateway.CodeUnknown {
 		t.Fatal(r)
 	}
@@ -60,7 +61,7 @@ func TestReasonCodes(t *testing.T) {
 			}
 		}
 	})
-	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.URL()}), "c")
 	want := map[string]gateway.ResultCode{
 		"nobody": gateway.CodeSuccess, "denied": gateway.CodePermissionDeny, "full": gateway.CodeLimit,
 		"odd": gateway.CodeUnknown,
@@ -99,7 +100,7 @@ func TestStrayAnswers(t *testing.T) {
 			}
 		}
 	})
-	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.URL()}), "c")
 	for range 3 {
 		if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 			t.Fatal(r)
@@ -129,7 +130,7 @@ func TestOneUnacknowledged(t *testing.T) {
 		}
 		p.ServeAll()
 	})
-	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.URL()}), "c")
 	calls := make([]*connectortest.Call, 4)
 	for i, topic := range []string{"a", "b", "c", "d"} {
 		calls[i] = connectortest.NewCall()
@@ -156,7 +157,7 @@ func TestBrokerLimits(t *testing.T) {
 		p.Send(ack)
 		p.ServeAll()
 	})
-	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.URL()}), "c")
 	for qos := byte(0); qos <= 1; qos++ {
 		if r := connectortest.Publish(t, s, "t", qos, string(make([]byte, 200))); r.Code != gateway.CodeLimit {
 			t.Error(r)

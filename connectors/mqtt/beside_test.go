@@ -80,7 +80,7 @@ func TestSharedSpool(t *testing.T) {
 			for n := range messages {
 				call := connectortest.NewCall()
 				calls = append(calls, call)
-				m.Publish("spooled/"+m.Id, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
+				m.Publish("spooled/"+m.ID, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
 			}
 			if i%2 == 0 {
 				m.Close()
@@ -94,7 +94,7 @@ func TestSharedSpool(t *testing.T) {
 	}
 	b.Restart(t)
 	last := brokertest.LogIn(t, s, "device-0")
-	brokertest.Publish(t, last, "spooled/"+last.Id, 1, strconv.Itoa(rounds*messages))
+	brokertest.Publish(t, last, "spooled/"+last.ID, 1, strconv.Itoa(rounds*messages))
 	next := make([]int, devices)
 	for !slices.Equal(next, append([]int{rounds*messages + 1}, slices.Repeat([]int{rounds * messages}, devices-1)...)) {
 		got := listener.Next(t)
@@ -128,7 +128,7 @@ func TestSharedRestart(t *testing.T) {
 			members := make([]*brokertest.Member, devices)
 			for i := range members {
 				members[i] = brokertest.LogIn(t, s, fmt.Sprint("device-", i))
-				members[i].MustSubscribe(t, "down/"+members[i].Id, 1)
+				members[i].MustSubscribe(t, "down/"+members[i].ID, 1)
 			}
 			cfg := clienttest.Quick(b.URL())
 			// mosquitto persists a session that began without Clean Start, and not those of the shared connections
@@ -146,11 +146,11 @@ func TestSharedRestart(t *testing.T) {
 			}
 			publishAll(members, 3*messages, 3*messages+1)
 			for _, m := range members {
-				wantInOrder(t, m, true, map[string]int{"down/" + m.Id: 3 * messages})
+				wantInOrder(t, m, true, map[string]int{"down/" + m.ID: 3 * messages})
 			}
 			last := map[string]int{}
 			for _, m := range members {
-				last["down/"+m.Id] = 3 * messages
+				last["down/"+m.ID] = 3 * messages
 			}
 			wantInOrder(t, observer, name == "killed", last)
 		})
@@ -163,7 +163,7 @@ func publishAll(members []*brokertest.Member, first, end int) (calls []*connecto
 		for _, m := range members {
 			call := connectortest.NewCall()
 			calls = append(calls, call)
-			m.Publish("down/"+m.Id, 1, []byte(strconv.Itoa(i)), call.Done)
+			m.Publish("down/"+m.ID, 1, []byte(strconv.Itoa(i)), call.Done)
 		}
 	}
 	return calls
@@ -178,7 +178,7 @@ func wantInOrder(t *testing.T, m *brokertest.Member, mayLose bool, last map[stri
 		got := m.Next(t)
 		n, err := strconv.Atoi(string(got.Payload))
 		if err != nil || (n > next[got.Topic] && !mayLose) {
-			t.Fatalf("%s gets %d of %s, not %d", m.Id, n, got.Topic, next[got.Topic])
+			t.Fatalf("%s gets %d of %s, not %d", m.ID, n, got.Topic, next[got.Topic])
 		}
 		next[got.Topic] = max(next[got.Topic], n+1)
 		if n == last[got.Topic] {

@@ -38,7 +38,7 @@ func TestOldBroker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := brokertest.NewScripted(t, serve)
-			if err := dial(t, client.Config{URL: b.Url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") ||
+			if err := dial(t, client.Config{URL: b.URL()}); !strings.Contains(err.Error(), "MQTT 3.1.1") ||
 				!strings.Contains(err.Error(), "upstream.url") {
 				t.Fatal(err)
 			}
@@ -48,7 +48,7 @@ func TestOldBroker(t *testing.T) {
 
 func TestSilentBroker(t *testing.T) {
 	b := brokertest.NewScripted(t, func(p *brokertest.Peer) { p.ServeAll() })
-	if err := dial(t, client.Config{URL: b.Url(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err,
+	if err := dial(t, client.Config{URL: b.URL(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err,
 		context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestMaxDials(t *testing.T) {
 			p.ServeAll()
 		}
 	})
-	c := newConnector(t, client.Config{URL: b.Url(), MaxDials: 2})
+	c := newConnector(t, client.Config{URL: b.URL(), MaxDials: 2})
 	results := make(chan error)
 	for i := range 20 {
 		go func() {

@@ -62,7 +62,9 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 
 // Shared returns a connector for shared sessions with the same broker and spool. It can be called once. Both connectors
 // must be closed. It does not wait for the broker.
-func (c *Connector) Shared(cfg shared.Config) (*shared.Connector, error) { return shared.New(c.broker, cfg) }
+func (c *Connector) Shared(cfg shared.Config) (*shared.Connector, error) {
+	return shared.New(c.broker, cfg)
+}
 
 // Watch starts monitoring whether the broker can be reached, even while no device is connected, and logs changes. It
 // ends with Close. While a connection to the broker is open, no probes are sent. Otherwise the broker is probed every

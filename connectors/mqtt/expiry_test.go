@@ -48,7 +48,7 @@ func TestConnectFlags(t *testing.T) {
 					}
 				}
 			})
-			cfg := clienttest.Quick(b.Url())
+			cfg := clienttest.Quick(b.URL())
 			cfg.SessionExpiry, cfg.CleanStart = c.expiry, c.clean
 			s, _ := brokertest.Connect(t, newConnector(t, cfg), "c")
 			if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {

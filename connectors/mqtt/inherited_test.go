@@ -44,7 +44,7 @@ func TestInheritedIDs(t *testing.T) {
 			}
 		}
 	})
-	cfg := clienttest.Quick(b.Url())
+	cfg := clienttest.Quick(b.URL())
 	cfg.SessionExpiry = time.Hour
 	s, _ := brokertest.Connect(t, newConnector(t, cfg), "device")
 	for i := range n {

@@ -32,7 +32,7 @@ func TestPacketTooLarge(t *testing.T) {
 		}
 		p.ServeAll()
 	})
-	cfg := clienttest.Quick(b.Url())
+	cfg := clienttest.Quick(b.URL())
 	cfg.MaxPacketSize = 1000
 	c := newConnector(t, cfg)
 	s, d := brokertest.Connect(t, c, "c")
@@ -69,7 +69,7 @@ func TestMaximumPacketSizeShrinks(t *testing.T) {
 					}
 				}
 			})
-			s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.Url())), "c")
+			s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.URL())), "c")
 			large, small := connectortest.NewCall(), connectortest.NewCall()
 			s.Publish("t", qos, make([]byte, 1000), large.Done)
 			s.Publish("t", 1, []byte("small"), small.Done)

@@ -106,7 +106,7 @@ func TestPropertiesOfConnect(t *testing.T) {
 			got <- p.Accept(false)
 			p.ServeAll()
 		})
-		cfg := clienttest.Quick(b.Url())
+		cfg := clienttest.Quick(b.URL())
 		cfg.UserProperties = user
 		s, err := newConnector(t, cfg).Connect(t.Context(), full, "", connectortest.NewDevice())
 		if err != nil {

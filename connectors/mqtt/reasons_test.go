@@ -94,7 +94,7 @@ func TestEveryReason(t *testing.T) {
 			}
 		}
 	})
-	s, d := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
+	s, d := brokertest.Connect(t, newConnector(t, client.Config{URL: b.URL()}), "c")
 	for _, r := range everyReason {
 		topic := strconv.Itoa(int(r.code))
 		for what, got := range map[string]gateway.Result{
@@ -130,7 +130,7 @@ func TestEveryConnackReason(t *testing.T) {
 	})
 	for _, r := range everyReason {
 		code.Store(uint32(r.code))
-		err := dial(t, client.Config{URL: first.Url()})
+		err := dial(t, client.Config{URL: first.URL()})
 		var refused *gateway.ResultError
 		switch {
 		case r.code == 0x84: // not the device's fault
@@ -141,7 +141,7 @@ func TestEveryConnackReason(t *testing.T) {
 			!strings.Contains(refused.Result.Message, r.name):
 			t.Errorf("0x%02X: %v", r.code, err)
 		}
-		c := newConnector(t, client.Config{URLs: []string{first.Url(), second.Url()}})
+		c := newConnector(t, client.Config{URLs: []string{first.URL(), second.URL()}})
 		s, err := c.Connect(context.Background(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
 			connectortest.NewDevice())
 		if went := err == nil; went != (elsewhere[r.code] || r.code == 0x84) {
@@ -168,7 +168,7 @@ func TestEveryDisconnectReason(t *testing.T) {
 				p.ServeAll()
 			})
 			var log gatewaytest.Log
-			cfg := clienttest.Quick(b.Url())
+			cfg := clienttest.Quick(b.URL())
 			cfg.Logger = log.Logger()
 			c := newConnector(t, cfg)
 			s, d := brokertest.Connect(t, c, "c")

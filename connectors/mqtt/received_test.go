@@ -24,12 +24,12 @@ func inBothModes(t *testing.T, broker func(t *testing.T) *brokertest.Scripted,
 	test func(t *testing.T, base *Connector, s gateway.Session, d *connectortest.Device),
 ) {
 	t.Run("device", func(t *testing.T) {
-		c := newConnector(t, clienttest.Quick(broker(t).Url()))
+		c := newConnector(t, clienttest.Quick(broker(t).URL()))
 		s, d := brokertest.Connect(t, c, "c")
 		test(t, c, s, d)
 	})
 	t.Run("shared", func(t *testing.T) {
-		c := newConnector(t, clienttest.Quick(broker(t).Url()))
+		c := newConnector(t, clienttest.Quick(broker(t).URL()))
 		shared, err := c.Shared(shared.Config{Authenticator: access.Everybody(), Connections: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +124,7 @@ func TestEveryCodeOfConnack(t *testing.T) {
 			p.Next()
 		}
 	})
-	c := newConnector(t, clienttest.Quick(b.Url()))
+	c := newConnector(t, clienttest.Quick(b.URL()))
 	for n := range 256 {
 		code.Store(uint32(n))
 		s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
@@ -155,7 +155,7 @@ func TestBadConnack(t *testing.T) {
 			}
 			close(said)
 		})
-		err := dial(t, clienttest.Quick(b.Url()))
+		err := dial(t, clienttest.Quick(b.URL()))
 		if err == nil || !strings.Contains(err.Error(), "CONNACK has "+name) ||
 			!strings.Contains(err.Error(), "upstream.url") {
 			t.Errorf("%s: %v", name, err)

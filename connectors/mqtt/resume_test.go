@@ -55,7 +55,7 @@ func TestResend(t *testing.T) {
 				p.Send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
 				p.ServeAll()
 			})
-			s, _ := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.Url())), "c")
+			s, _ := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.URL())), "c")
 			call := connectortest.NewCall()
 			s.Publish("t", c.qos, []byte("payload"), call.Done)
 			cp := <-again
@@ -93,7 +93,7 @@ func TestResubscribe(t *testing.T) {
 		p.Suback(c.PacketID, 1, 0x87, 1)
 		p.ServeAll()
 	})
-	c := newConnector(t, clienttest.Quick(b.Url()))
+	c := newConnector(t, clienttest.Quick(b.URL()))
 	s, d := brokertest.Connect(t, c, "c")
 	for _, filter := range []string{"a", "b", "c/#"} {
 		if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
@@ -137,7 +137,7 @@ func TestDuplicateQoS2(t *testing.T) {
 		p.Send(message(5, false))
 		p.ServeAll()
 	})
-	s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.Url())), "c")
+	s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.URL())), "c")
 	s.Publish("go", 0, nil, nil)
 	d.AwaitUnread(t, 2)
 	if n := d.Unread(); n != 2 {

@@ -102,7 +102,7 @@ func TestGatewayStatus(t *testing.T) {
 	c := newConnector(t, cfg)
 	const topic = "gateways/site-1-"
 	wantMessage(t, d, topic, "online")
-	cutHouse(t, c)
+	cutGatewayClient(t, c)
 	wantMessage(t, d, topic, "offline")
 	wantMessage(t, d, topic, "online")
 	if err := c.Close(t.Context()); err != nil {
@@ -112,7 +112,7 @@ func TestGatewayStatus(t *testing.T) {
 	wantRetained(t, b.URL(), topic, "offline")
 }
 
-func cutHouse(t *testing.T, c *Connector) {
+func cutGatewayClient(t *testing.T, c *Connector) {
 	t.Helper()
 	clienttest.CutSettled(t, c.broker.GatewayClient())
 }
@@ -120,7 +120,7 @@ func cutHouse(t *testing.T, c *Connector) {
 // TestStatusOfNobody expects a device to be refused if its status topic would be invalid.
 func TestStatusOfNobody(t *testing.T) {
 	b := brokertest.NewScripted(t, func(*brokertest.Peer) { t.Error("connected") })
-	cfg := clienttest.Quick(b.Url())
+	cfg := clienttest.Quick(b.URL())
 	cfg.DeviceStatus = client.Status{Topic: "devices/${username}"}
 	c := newConnector(t, cfg)
 	// The last one makes the topic 65,536 bytes long.
@@ -140,8 +140,14 @@ func TestBadStatus(t *testing.T) {
 		device, gateway client.Status
 		want            string
 	}{
-		{device: client.Status{Topic: "a/${node}"}, want: "upstream.device_status.topic: unknown placeholder ${node}; "},
-		{device: client.Status{Topic: "a/${clientid"}, want: "upstream.device_status.topic: unknown placeholder ${clientid; "},
+		{
+			device: client.Status{Topic: "a/${node}"},
+			want:   "upstream.device_status.topic: unknown placeholder ${node}; ",
+		},
+		{
+			device: client.Status{Topic: "a/${clientid"},
+			want:   "upstream.device_status.topic: unknown placeholder ${clientid; ",
+		},
 		{device: client.Status{Topic: "a/+"}, want: "upstream.device_status.topic: "},
 		{device: client.Status{Topic: "a", QoS: 3}, want: "upstream.device_status.qos: must be 0, 1 or 2, not 3"},
 		{gateway: client.Status{Topic: "a/${clientid}"}, want: "upstream.gateway_status.topic: unknown placeholder"},
@@ -187,7 +193,7 @@ func TestEveryRefusedWill(t *testing.T) {
 				}
 			})
 			var log gatewaytest.Log
-			cfg := clienttest.Quick(b.Url())
+			cfg := clienttest.Quick(b.URL())
 			cfg.PacketTimeout = time.Second
 			cfg.Logger, cfg.GatewayStatus, cfg.Node = log.Logger(), client.Status{
 				Topic: "bad/${node}", QoS: 1,
@@ -237,7 +243,7 @@ func withStatus(url, node string) client.Config {
 // client id.
 func TestSharedStatus(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	x, y := newShared(t, withStatus(b.Url(), "x"), shared.Config{}), newShared(t, withStatus(b.Url(), "y"),
+	x, y := newShared(t, withStatus(b.URL(), "x"), shared.Config{}), newShared(t, withStatus(b.URL(), "y"),
 		shared.Config{})
 	m := brokertest.LogIn(t, x, "device")
 	awaitLast(t, b, "status/device", "online")
@@ -261,7 +267,7 @@ func TestSharedStatus(t *testing.T) {
 // TestSharedStatusAtClose expects all devices to be offline when the connector closes.
 func TestSharedStatusAtClose(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	base := newConnector(t, withStatus(b.Url(), "x"))
+	base := newConnector(t, withStatus(b.URL(), "x"))
 	s, err := base.Shared(shared.Config{Authenticator: access.Everybody()})
 	if err != nil {
 		t.Fatal(err)
@@ -283,7 +289,7 @@ func TestSharedStatusAtClose(t *testing.T) {
 // those it missed.
 func TestSharedStatusAgain(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	cfg := withStatus(b.Url(), "x")
+	cfg := withStatus(b.URL(), "x")
 	cfg.DeviceStatus.QoS = 0
 	base := newConnector(t, cfg)
 	s := sharedOf(t, base, shared.Config{Connections: 4})

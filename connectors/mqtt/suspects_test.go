@@ -96,7 +96,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *bro
 	b := brokertest.NewStrictBroker(t, reason)
 	var log gatewaytest.Log
 	cfg := client.Config{
-		URL: b.Url(), ReconnectDelay: brokertest.Unit, Logger: log.Logger(), DeviceStatus: client.Status{
+		URL: b.URL(), ReconnectDelay: brokertest.Unit, Logger: log.Logger(), DeviceStatus: client.Status{
 			Topic: "${clientid}/status",
 			QoS:   1,
 		},

@@ -192,7 +192,8 @@ func TestWebSocketFailures(t *testing.T) {
 // TestWebSocketSilence uses a server that accepts connections and sends nothing.
 func TestWebSocketSilence(t *testing.T) {
 	b := brokertest.NewScripted(t, func(p *brokertest.Peer) { _, _ = io.Copy(io.Discard, p) })
-	err := dial(t, client.Config{URL: "ws" + strings.TrimPrefix(b.Url(), "mqtt"), ConnectTimeout: 50 * time.Millisecond})
+	url := "ws" + strings.TrimPrefix(b.URL(), "mqtt")
+	err := dial(t, client.Config{URL: url, ConnectTimeout: 50 * time.Millisecond})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}

@@ -58,13 +58,13 @@ func LoginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Ses
 type Member struct {
 	gateway.Session
 	*connectortest.Device
-	Id string
+	ID string
 }
 
 // LogIn connects a device.
 func LogIn(t testing.TB, c gateway.Connector, id string) *Member {
 	t.Helper()
-	m := &Member{Device: connectortest.NewDevice(), Id: id}
+	m := &Member{Device: connectortest.NewDevice(), ID: id}
 	var err error
 	if m.Session, err = TryLogIn(c, id, m.Device); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Se
 func (m *Member) MustSubscribe(t testing.TB, filter string, qos byte) {
 	t.Helper()
 	if r := connectortest.Subscribe(t, m, filter, qos); !r.Ok() {
-		t.Fatalf("%s subscribes to %s: %v", m.Id, filter, r)
+		t.Fatalf("%s subscribes to %s: %v", m.ID, filter, r)
 	}
 }
 
@@ -93,7 +93,7 @@ func (m *Member) Wants(t testing.TB, payloads ...string) {
 	t.Helper()
 	for _, want := range payloads {
 		if got := m.Next(t); string(got.Payload) != want {
-			t.Fatalf("%s gets %s %q, want %q", m.Id, got.Topic, got.Payload, want)
+			t.Fatalf("%s gets %s %q, want %q", m.ID, got.Topic, got.Payload, want)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func (m *Member) Wants(t testing.TB, payloads ...string) {
 func (m *Member) WantsNoMore(t testing.TB) {
 	t.Helper()
 	if n := m.Unread(); n > 0 {
-		t.Fatalf("%s gets %d more messages, the first of them %q", m.Id, n, m.Next(t).Payload)
+		t.Fatalf("%s gets %d more messages, the first of them %q", m.ID, n, m.Next(t).Payload)
 	}
 }
 
@@ -148,7 +148,7 @@ func WantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 func WantDiscarded(t testing.TB, m *Member) {
 	t.Helper()
 	if r := m.Lost(t); !r.Is(gateway.ReasonDiscarded) {
-		t.Fatalf("%s: %v", m.Id, r)
+		t.Fatalf("%s: %v", m.ID, r)
 	}
 }
 

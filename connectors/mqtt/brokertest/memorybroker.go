@@ -43,7 +43,7 @@ type memorySession struct {
 // MemoryFilter is a subscription of a client.
 type MemoryFilter struct {
 	qos byte
-	Id  int
+	ID  int
 }
 
 // NewMemoryBroker starts a broker that ends with the test.
@@ -160,9 +160,9 @@ func (b *MemoryBroker) spread(name, payload string, qos byte) {
 			if !TopicMatches(filter, name) {
 				continue
 			}
-			granted, ids = max(granted, f.qos), append(ids, f.Id)
+			granted, ids = max(granted, f.qos), append(ids, f.ID)
 			if !b.Merges {
-				s.Send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: min(qos, f.qos)}, f.Id)
+				s.Send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: min(qos, f.qos)}, f.ID)
 			}
 		}
 		if b.Merges && len(ids) > 0 {

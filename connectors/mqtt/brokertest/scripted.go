@@ -74,7 +74,7 @@ func (b *Scripted) Close() {
 	b.serving.Wait()
 }
 
-func (b *Scripted) Url() string { return "mqtt://" + b.Listener.Addr().String() }
+func (b *Scripted) URL() string { return "mqtt://" + b.Listener.Addr().String() }
 
 // Next reads a packet, or returns nil at the end. It answers pings.
 func (p *Peer) Next() *packets.ControlPacket {

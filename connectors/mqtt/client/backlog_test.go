@@ -61,7 +61,7 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 			p.ServeAll()
 		}
 	})
-	c := newDevices(t, Spooled(t, b.Url()))
+	c := newDevices(t, Spooled(t, b.URL()))
 	s, _ := brokertest.Connect(t, c, "device")
 	client := s.(*deviceSession).client
 	g := s.(*deviceSession).queue.backlog
@@ -106,7 +106,7 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 			}
 		}
 	})
-	c := newDevices(t, Spooled(t, b.Url()))
+	c := newDevices(t, Spooled(t, b.URL()))
 	leaveNumbers(t, c, "device", 3)
 	gatewaytest.Eventually(t, "the gateway to lose its connection", refuse.Load)
 	brokertest.Connect(t, c, "device")
@@ -157,7 +157,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 		<-back
 		p.Puback(first.PacketID, 0)
 	})
-	c := newDevices(t, Spooled(t, b.Url()))
+	c := newDevices(t, Spooled(t, b.URL()))
 	s, _ := brokertest.Connect(t, c, "device")
 	brokertest.PublishNumbers(t, s, 0, 1) // even numbers have QoS 1
 	next(t, got, "0")

@@ -155,7 +155,7 @@ func TestExplainedEndings(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				b := newQuietBroker(t)
-				cfg := Spooled(t, b.Url())
+				cfg := Spooled(t, b.URL())
 				cfg.Metrics = NewMetrics(nil)
 				c := newDevices(t, cfg)
 				s, d := brokertest.Connect(t, c, "device")
@@ -192,7 +192,7 @@ func TestExplainedEndings(t *testing.T) {
 // because of a message.
 func TestRefusedLoginExplainsNothing(t *testing.T) {
 	b := newQuietBroker(t)
-	cfg := Spooled(t, b.Url())
+	cfg := Spooled(t, b.URL())
 	cfg.Metrics = NewMetrics(nil)
 	c := newDevices(t, cfg)
 	s, _ := brokertest.Connect(t, c, "device")
@@ -297,7 +297,7 @@ func (b *forgetfulBroker) wantConnect(t *testing.T, clean bool) (answer chan<- b
 func TestSessionOfAnotherLogin(t *testing.T) {
 	begin := func(t *testing.T) (b *forgetfulBroker, old *deviceSession, login func() <-chan error) {
 		b = newForgetfulBroker(t)
-		c := newDevices(t, Spooled(t, b.Url()))
+		c := newDevices(t, Spooled(t, b.URL()))
 		s, _ := brokertest.Connect(t, c, "device")
 		call := connectortest.NewCall()
 		s.Publish("t", 2, []byte("x"), call.Done)

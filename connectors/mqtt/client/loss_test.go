@@ -20,7 +20,7 @@ func TestTakenOver(t *testing.T) {
 		p.Next()
 		p.Disconnect(packets.DisconnectSessionTakenOver)
 	})
-	s, d := brokertest.Connect(t, newDevices(t, Quick(b.Url())), "c")
+	s, d := brokertest.Connect(t, newDevices(t, Quick(b.URL())), "c")
 	call := connectortest.NewCall()
 	s.Publish("t", 1, nil, call.Done)
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
@@ -44,7 +44,7 @@ func TestThreeLosses(t *testing.T) {
 			p.Next()
 		}
 	})
-	s, d := brokertest.Connect(t, newDevices(t, Quick(b.Url())), "c")
+	s, d := brokertest.Connect(t, newDevices(t, Quick(b.URL())), "c")
 	s.Publish("t", 0, nil, nil)
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
 		t.Fatal(r)
@@ -66,7 +66,7 @@ func TestStalledBroker(t *testing.T) {
 		p.ServeAll()
 	})
 	defer close(release)
-	cfg := Quick(b.Url())
+	cfg := Quick(b.URL())
 	cfg.KeepAlive, cfg.PacketTimeout = time.Second, time.Second
 	s, d := brokertest.Connect(t, newDevices(t, cfg), "c")
 	call := connectortest.NewCall()
@@ -97,7 +97,7 @@ func TestAckTimeout(t *testing.T) {
 		}
 		p.ServeAll()
 	})
-	cfg := Quick(b.Url())
+	cfg := Quick(b.URL())
 	cfg.AckTimeout = 500 * time.Millisecond
 	s, _ := brokertest.Connect(t, newDevices(t, cfg), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
@@ -116,7 +116,7 @@ func TestRefusedReconnect(t *testing.T) {
 		p.Next()
 		p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: packets.ConnackNotAuthorized})
 	})
-	s, d := brokertest.Connect(t, newDevices(t, Quick(b.Url())), "c")
+	s, d := brokertest.Connect(t, newDevices(t, Quick(b.URL())), "c")
 	s.Publish("t", 1, nil, nil)
 	if r := d.Lost(t); !r.Is(gateway.ReasonUpstreamLost) {
 		t.Fatal(r)

@@ -25,7 +25,7 @@ import (
 // shared connection. Others lose their connection once; the device loses its session and may not log in for a while.
 func TestRepeatedQoS0(t *testing.T) {
 	b := brokertest.NewStrictBroker(t, packets.DisconnectTopicNameInvalid)
-	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: brokertest.Unit})
+	s := newQueues(t, Config{URL: b.URL(), ReconnectDelay: brokertest.Unit})
 	good := brokertest.LoginTo(t, s, "good", "l")
 	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "evil"}, Listener: "l"}
 	down := connectortest.NewDevice()
@@ -34,7 +34,6 @@ func TestRepeatedQoS0(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer evil.Close()
-	carrier := s
 	gatewaytest.Eventually(t, "the device to be closed", func() bool {
 		evil.Publish("bad", 0, []byte("x"), nil)
 		if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
@@ -45,9 +44,9 @@ func TestRepeatedQoS0(t *testing.T) {
 	if r := down.Lost(t); !r.Is(gateway.ReasonUpstreamRefused) {
 		t.Error(r)
 	}
-	carrier.client.mu.Lock()
-	again := len(carrier.client.connects)
-	carrier.client.mu.Unlock()
+	s.client.mu.Lock()
+	again := len(s.client.connects)
+	s.client.mu.Unlock()
 	if again > 2 {
 		t.Errorf("the shared connection was opened %d times", again)
 	}
@@ -63,7 +62,7 @@ func TestRepeatedQoS0(t *testing.T) {
 // not until all are refused.
 func TestSeveralSuspects(t *testing.T) {
 	b := brokertest.NewStrictBroker(t, 0)
-	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: brokertest.Unit})
+	s := newQueues(t, Config{URL: b.URL(), ReconnectDelay: brokertest.Unit})
 	const several = 6
 	good := brokertest.LoginTo(t, s, "good", "l")
 	var calls []*connectortest.Call
@@ -114,7 +113,7 @@ func TestAloneStaysAlone(t *testing.T) {
 			p.Puback(publish.PacketID, 0)
 		}
 	})
-	c := newDevices(t, Config{URL: b.Url(), ReconnectDelay: brokertest.Unit})
+	c := newDevices(t, Config{URL: b.URL(), ReconnectDelay: brokertest.Unit})
 	verdicts := make(chan verdict, 4)
 	try := func(topic string) {
 		c.broker.tryElsewhere(call{kind: publishing, topic: topic, qos: 1}, func(v verdict) { verdicts <- v })
@@ -139,8 +138,8 @@ func TestAloneStaysAlone(t *testing.T) {
 	}
 }
 
-// TestProberForgetsItsUnsubscribe ends the prober's connection for the UNSUBSCRIBE that follows a successful trial. That
-// is no suspect: nobody waits for its verdict.
+// TestProberForgetsItsUnsubscribe ends the prober's connection for the UNSUBSCRIBE that follows a successful trial. It
+// is no suspect: nothing waits for its verdict.
 func TestProberForgetsItsUnsubscribe(t *testing.T) {
 	again := make(chan struct{})
 	var connections atomic.Int32
@@ -160,7 +159,7 @@ func TestProberForgetsItsUnsubscribe(t *testing.T) {
 			p.Suback(cp.PacketID(), 0)
 		}
 	})
-	c := newDevices(t, Config{URL: b.Url(), ReconnectDelay: brokertest.Unit})
+	c := newDevices(t, Config{URL: b.URL(), ReconnectDelay: brokertest.Unit})
 	verdicts := make(chan verdict, 1)
 	c.broker.tryElsewhere(call{kind: subscribing, topic: "t"}, func(v verdict) { verdicts <- v })
 	if v := <-verdicts; v.reason != 0 || v.convicted != nil || v.unavailable {
@@ -180,7 +179,7 @@ func TestProberForgetsItsUnsubscribe(t *testing.T) {
 func TestProvenBesideSuspects(t *testing.T) {
 	for _, reason := range []byte{0, packets.DisconnectTopicNameInvalid} {
 		b := brokertest.NewStrictBroker(t, reason)
-		s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: brokertest.Unit, Node: "n"})
+		s := newQueues(t, Config{URL: b.URL(), ReconnectDelay: brokertest.Unit, Node: "n"})
 		var good []gateway.Session
 		for n := range 5 {
 			good = append(good, brokertest.LoginTo(t, s, fmt.Sprint("good-", n), "l"))
@@ -193,7 +192,8 @@ func TestProvenBesideSuspects(t *testing.T) {
 		for n := range several {
 			call := connectortest.NewCall()
 			evil = append(evil, call)
-			brokertest.LoginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
+			evil := brokertest.LoginTo(t, s, fmt.Sprint("evil-", n), "l")
+			evil.Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
 			for i, device := range good {
 				call := connectortest.NewCall()
 				honest = append(honest, call)
@@ -226,7 +226,7 @@ func TestProvenBesideSuspects(t *testing.T) {
 // device may lose its connection because of that.
 func TestSuspectThatLeaves(t *testing.T) {
 	b := brokertest.NewStrictBroker(t, 0)
-	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: 5 * brokertest.Unit}) // the suspicion lasts for 3 s
+	s := newQueues(t, Config{URL: b.URL(), ReconnectDelay: 5 * brokertest.Unit}) // the suspicion lasts for 3 s
 	good := brokertest.LoginTo(t, s, "good", "l")
 	login := func() gateway.Session {
 		evil := brokertest.LoginTo(t, s, "evil", "l")
@@ -241,7 +241,8 @@ func TestSuspectThatLeaves(t *testing.T) {
 	})
 	losses := func() float64 { // without those of the prober
 		lost := s.broker.metrics.losses
-		return testutil.ToFloat64(lost.WithLabelValues(lossNetwork)) + testutil.ToFloat64(lost.WithLabelValues(lossRepeated))
+		return testutil.ToFloat64(lost.WithLabelValues(lossNetwork)) +
+			testutil.ToFloat64(lost.WithLabelValues(lossRepeated))
 	}
 	before := losses()
 	evil.Close()
@@ -260,7 +261,7 @@ func TestSuspectThatLeaves(t *testing.T) {
 func TestSpooledSuspect(t *testing.T) {
 	b := brokertest.NewStrictBroker(t, packets.DisconnectTopicNameInvalid)
 	folder := t.TempDir() + "/spool"
-	cfg := Config{URL: b.Url(), ReconnectDelay: brokertest.Unit, Spool: SpoolConfig{Folder: folder}}
+	cfg := Config{URL: b.URL(), ReconnectDelay: brokertest.Unit, Spool: SpoolConfig{Folder: folder}}
 	leave(t, folder, "evil", "good/1", "bad", "good/2", "bad/2", "good/3")
 	for n := range 20 {
 		leave(t, folder, fmt.Sprint("device-", n), fmt.Sprint("other/", n))
@@ -289,7 +290,7 @@ func TestSpooledSuspect(t *testing.T) {
 	b.Set(true)
 	ctx, cancel := context.WithTimeout(context.Background(), brokertest.Patience)
 	defer cancel()
-	if err := ResendRefused(ctx, Config{URL: b.Url()}, list[0]); err != nil {
+	if err := ResendRefused(ctx, Config{URL: b.URL()}, list[0]); err != nil {
 		t.Fatal(err)
 	}
 	if b.Took("bad") != 1 {
@@ -302,7 +303,7 @@ func TestSpooledSuspect(t *testing.T) {
 func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
 	b := brokertest.NewStrictBroker(t, 0)
 	folder := t.TempDir() + "/spool"
-	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: brokertest.Unit, Spool: SpoolConfig{Folder: folder}})
+	s := newQueues(t, Config{URL: b.URL(), ReconnectDelay: brokertest.Unit, Spool: SpoolConfig{Folder: folder}})
 	evil := brokertest.LoginTo(t, s, "evil", "")
 	call := connectortest.NewCall()
 	evil.Publish("bad", 1, []byte("x"), call.Done)
@@ -368,7 +369,7 @@ func TestUselessConnections(t *testing.T) {
 			p.Disconnect(packets.DisconnectServerShuttingDown)
 		}
 	})
-	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: brokertest.Unit})
+	s := newQueues(t, Config{URL: b.URL(), ReconnectDelay: brokertest.Unit})
 	c := s
 	gatewaytest.Eventually(t, "seven connects", func() bool {
 		c.client.mu.Lock()
@@ -410,7 +411,7 @@ func TestUnavailable(t *testing.T) {
 	})
 	var log gatewaytest.Log
 	c := newDevices(t, Config{
-		URL: b.Url(), Logger: log.Logger(),
+		URL: b.URL(), Logger: log.Logger(),
 		DeviceStatus: Status{Topic: "s/${clientid}", QoS: 1, Retain: true},
 	})
 	s, d := brokertest.Connect(t, c, "c")
@@ -434,7 +435,7 @@ func TestUnavailable(t *testing.T) {
 // properties.
 func TestUserPropertiesThatCannotBeSent(t *testing.T) {
 	b := brokertest.NewStrictBroker(t, 0)
-	cfg := Config{URL: b.Url(), UserProperties: true}
+	cfg := Config{URL: b.URL(), UserProperties: true}
 	for _, c := range []gateway.Connector{newDevices(t, cfg), newQueues(t, cfg)} {
 		for _, name := range []string{"\x01", "\uffff", "\xff", string(make([]byte, 70_000))} {
 			device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", ProtoName: name}}

@@ -93,7 +93,7 @@ func TestReceiveMaximumLowered(t *testing.T) {
 				const lanes, each = 12, 5
 				q := &quotaBroker{t: t, maxima: maxima, keeps: keeps, lanes: map[string]int{}, left: lanes * each}
 				b := brokertest.NewScripted(t, q.serve)
-				s, d := brokertest.Connect(t, newDevices(t, Quick(b.Url())), "c")
+				s, d := brokertest.Connect(t, newDevices(t, Quick(b.URL())), "c")
 				calls := publishOnLanes(s.(*deviceSession).client, lanes, each)
 				for _, call := range calls {
 					if r := call.Result(t); !r.Ok() || call.Times() != 1 {

@@ -32,7 +32,7 @@ func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 		p.Accept(false)
 		p.ServeAll()
 	})
-	c := newDevices(t, Quick(b.Url()))
+	c := newDevices(t, Quick(b.URL()))
 	c.broker.WatchReach()
 	if err := c.broker.Reachable(t.Context()); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestRefusedAccountIsReachable(t *testing.T) {
 				p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: reason})
 			}
 		})
-		cfg := Quick(b.Url())
+		cfg := Quick(b.URL())
 		cfg.Username = "gateway"
 		c := newDevices(t, cfg)
 		c.broker.WatchReach()
@@ -77,7 +77,7 @@ func TestRefusedAccountIsReachable(t *testing.T) {
 // TestWatchOfASilentBroker expects a silent broker to count as down before the connection times out.
 func TestWatchOfASilentBroker(t *testing.T) {
 	b := brokertest.NewScripted(t, func(p *brokertest.Peer) { _, _ = bytes.NewBuffer(nil).ReadFrom(p) })
-	cfg := Quick(b.Url())
+	cfg := Quick(b.URL())
 	cfg.Username, cfg.ConnectTimeout = "gateway", time.Hour
 	var log gatewaytest.Log
 	cfg.Logger = log.Logger()

@@ -73,8 +73,8 @@ func (c *Client) lostTo(e ending) bool {
 	return false
 }
 
-// backOffAfterTakeover delays the reconnect of the gateway's own client. Without a DISCONNECT, a takeover is only one of
-// the possible causes. mu must be held.
+// backOffAfterTakeover delays the reconnect of the gateway's own client. Without a DISCONNECT, a takeover is only one
+// of the possible causes. mu must be held.
 func (c *Client) backOffAfterTakeover(reason byte) {
 	c.losses = nil
 	if reason == packets.DisconnectSessionTakenOver {

@@ -67,7 +67,7 @@ func TestRefusalIsFinal(t *testing.T) {
 	first := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}})
 	second := brokertest.NewScripted(t, func(*brokertest.Peer) { t.Error("went to the next server") })
 	var refused *gateway.ResultError
-	err := brokertest.DialBy(t, newDevices(t, Config{URLs: []string{first.URL(), second.Url()}}))
+	err := brokertest.DialBy(t, newDevices(t, Config{URLs: []string{first.URL(), second.URL()}}))
 	if !errors.As(err, &refused) || refused.Result.Code != gateway.CodePermissionDeny {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 		p.Next()
 	})
 	alive := brokertest.NewScripted(t, func(p *brokertest.Peer) { p.Accept(false); p.ServeAll() })
-	c := newDevices(t, Config{URLs: []string{silent.Url(), alive.Url()}, ConnectTimeout: time.Hour})
+	c := newDevices(t, Config{URLs: []string{silent.URL(), alive.URL()}, ConnectTimeout: time.Hour})
 	for i := range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 		s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c" + strings.Repeat("c", i)}},

@@ -138,9 +138,9 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 }
 
 // answering runs a broker that answers each QoS 1 publish with a reason code, and returns what it got.
-func answering(t *testing.T, connack func(p *brokertest.Peer) *packets.Connack, reason func(c *packets.Publish) byte) (url string,
-	got chan *packets.Publish,
-) {
+func answering(t *testing.T, connack func(p *brokertest.Peer) *packets.Connack,
+	reason func(c *packets.Publish) byte,
+) (url string, got chan *packets.Publish) {
 	t.Helper()
 	got = make(chan *packets.Publish, 100)
 	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
@@ -166,7 +166,7 @@ func answering(t *testing.T, connack func(p *brokertest.Peer) *packets.Connack, 
 			}
 		}
 	})
-	return b.Url(), got
+	return b.URL(), got
 }
 
 func plainly(*brokertest.Peer) *packets.Connack {
@@ -280,7 +280,7 @@ func TestSpoolMaximumQoSLowered(t *testing.T) {
 		}
 		p.ServeAll()
 	})
-	c := newDevices(t, Spooled(t, b.Url()))
+	c := newDevices(t, Spooled(t, b.URL()))
 	s, _ := brokertest.Connect(t, c, "device")
 	if r := connectortest.Publish(t, s, "t", 2, "x"); !r.Ok() {
 		t.Fatal(r)

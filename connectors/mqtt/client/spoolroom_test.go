@@ -154,7 +154,7 @@ func TestSpoolOfTwo(t *testing.T) {
 // TestSpoolOfTwoGivesUp closes a connector that is still waiting for the folder.
 func TestSpoolOfTwoGivesUp(t *testing.T) {
 	b := brokertest.NewScripted(t, func(p *brokertest.Peer) { p.ServeAll() })
-	cfg := Spooled(t, b.Url())
+	cfg := Spooled(t, b.URL())
 	if err := newDevices(t, cfg).broker.SpoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// sharedReceiveMaximum is the Receive Maximum of a shared connection, unless Config.ReceiveMaximum is larger. Messages
-// are acknowledged once they are queued, so it does not bound the queues.
-const sharedReceiveMaximum = 1000
+// receiveMaximum is the Receive Maximum of a shared connection, unless Config.ReceiveMaximum is larger. Messages are
+// acknowledged once they are queued, so it does not bound the queues.
+const receiveMaximum = 1000
 
-// sharedConn is one of the connections of shared sessions, with a publish queue for each.
-type sharedConn struct {
+// conn is one of the connections of shared sessions, with a publish queue for each.
+type conn struct {
 	client *client.Client
 	shared *Connector
 	routes routes
@@ -23,12 +23,12 @@ type sharedConn struct {
 	up    chan struct{} // closed after the first connect
 }
 
-var _ client.Owner = (*sharedConn)(nil)
+var _ client.Owner = (*conn)(nil)
 
-func newSharedConn(s *Connector, name string) (c *sharedConn, err error) {
-	c = &sharedConn{shared: s, up: make(chan struct{})}
+func newConn(s *Connector, name string) (c *conn, err error) {
+	c = &conn{shared: s, up: make(chan struct{})}
 	c.routes.conn = c
-	if c.client, err = s.broker.NewOwn(name, c, sharedReceiveMaximum); err != nil {
+	if c.client, err = s.broker.NewOwn(name, c, receiveMaximum); err != nil {
 		return nil, err
 	}
 	c.client.Start()
@@ -36,7 +36,7 @@ func newSharedConn(s *Connector, name string) (c *sharedConn, err error) {
 }
 
 // Message delivers a message to the devices that subscribed to its topic.
-func (c *sharedConn) Message(p *paho.Publish) {
+func (c *conn) Message(p *paho.Publish) {
 	targets := c.routes.targets(p)
 	for i, t := range *targets {
 		payload := p.Payload
@@ -49,10 +49,10 @@ func (c *sharedConn) Message(p *paho.Publish) {
 }
 
 // Resuming is called before resubscribing.
-func (c *sharedConn) Resuming(present bool) { c.routes.resuming(present) }
+func (c *conn) Resuming(present bool) { c.routes.resuming(present) }
 
 // Connected publishes again which devices are online: the broker may have lost or missed it.
-func (c *sharedConn) Connected(present bool) {
+func (c *conn) Connected(present bool) {
 	c.wasUp.Do(func() { close(c.up) })
 	c.routes.connected(present)
 	if !c.shared.status {
@@ -66,4 +66,4 @@ func (c *sharedConn) Connected(present bool) {
 }
 
 // Lost is never called; this client always reconnects.
-func (c *sharedConn) Lost(gateway.CloseReason) {}
+func (c *conn) Lost(gateway.CloseReason) {}

@@ -17,7 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// SharedConfig configures a Shared. Only Authenticator is required.
+// Config configures a Connector. Only Authenticator is required.
 type Config struct {
 	// Connections is the number of connections that devices share. If zero, 4.
 	Connections int
@@ -37,25 +37,25 @@ const (
 	dropClaim       = "bad_claim"
 )
 
-// Shared gives devices sessions that share a few connections to the broker. The gateway authenticates devices, applies
-// the access rules, and delivers each message to the devices that subscribed to its topic.
+// Connector gives devices sessions that share a few connections to the broker. The gateway authenticates devices,
+// applies the access rules, and delivers each message to the devices that subscribed to its topic.
 type Connector struct {
 	broker  *client.Broker
 	cfg     Config
 	control *control
-	conns   []*sharedConn
+	conns   []*conn
 	mode    splitMode
 	status  bool // devices have a status
 
 	mu       sync.Mutex
-	closed   bool                      // guarded by mu, like the fields below
-	sessions map[string]*sharedSession // not ended, by client id
+	closed   bool                // guarded by mu, like the fields below
+	sessions map[string]*session // not ended, by client id
 }
 
 var _ gateway.Connector = (*Connector)(nil)
 
-// openShared returns a connector for shared sessions. There can be one for each broker. It does not wait for the
-// broker.
+// New returns a connector for shared sessions. There can be one for each broker. It does not wait for
+// the broker.
 func New(b *client.Broker, cfg Config) (*Connector, error) {
 	cfg.Connections = cmp.Or(cfg.Connections, 4)
 	switch {
@@ -65,7 +65,7 @@ func New(b *client.Broker, cfg Config) (*Connector, error) {
 		return nil, errors.New("shared sessions: the number of connections is negative (upstream.connections)")
 	}
 	s := &Connector{
-		broker: b, cfg: cfg, status: b.Config().DeviceStatus.Topic != "", sessions: map[string]*sharedSession{},
+		broker: b, cfg: cfg, status: b.Config().DeviceStatus.Topic != "", sessions: map[string]*session{},
 	}
 	s.mode.known = make(chan struct{})
 	s.control = newControl(s)
@@ -83,7 +83,7 @@ func (s *Connector) start() error {
 		return client.ErrClosed
 	}
 	for i := len(s.conns); i < s.cfg.Connections; i++ {
-		c, err := newSharedConn(s, "shared-"+strconv.Itoa(i+1))
+		c, err := newConn(s, "shared-"+strconv.Itoa(i+1))
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (s *Connector) start() error {
 }
 
 // connFor returns the connection for a client id or a filter.
-func (s *Connector) connFor(key string) *sharedConn {
+func (s *Connector) connFor(key string) *conn {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
 	return s.conns[h.Sum32()%uint32(len(s.conns))]
@@ -176,7 +176,7 @@ func await(ctx context.Context, done <-chan struct{}, c *client.Client) error {
 	}
 }
 
-func (s *Connector) register(session *sharedSession) (old *sharedSession, err error) {
+func (s *Connector) register(session *session) (old *session, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -192,7 +192,7 @@ func (s *Connector) register(session *sharedSession) (old *sharedSession, err er
 }
 
 // forget removes session and reports whether it was the current one with its client id.
-func (s *Connector) forget(session *sharedSession) bool {
+func (s *Connector) forget(session *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sessions[session.device.ClientID] != session {
@@ -203,13 +203,13 @@ func (s *Connector) forget(session *sharedSession) bool {
 	return true
 }
 
-func (s *Connector) all() []*sharedSession {
+func (s *Connector) all() []*session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.sessions))
 }
 
-func (s *Connector) session(id string) *sharedSession {
+func (s *Connector) session(id string) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sessions[id]

@@ -45,8 +45,8 @@ func openConnector(t testing.TB, b *client.Broker, cfg Config) *Connector {
 	return s
 }
 
-// newSessions returns a connector that is closed after the test.
-func newSessions(t testing.TB, cfg client.Config, shared Config) *Connector {
+// newConnector returns a connector that is closed after the test.
+func newConnector(t testing.TB, cfg client.Config, shared Config) *Connector {
 	t.Helper()
 	b := openBroker(t, cfg)
 	s := openConnector(t, b, shared)
@@ -98,7 +98,7 @@ func awaitFilters(t testing.TB, b *brokertest.MemoryBroker, want ...string) {
 func TestSharedLots(t *testing.T) {
 	const n = 2000
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newSessions(t, clienttest.Quick(b.URL()), Config{})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{})
 	from := brokertest.LogIn(t, s, "from")
 	before := runtime.NumGoroutine()
 	var own, common atomic.Int32
@@ -171,7 +171,7 @@ func (f *stuckDevice) Deliver(m gateway.Message) bool {
 // the broker its acknowledgements.
 func TestFullDevice(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	var stuck [2]*stuckDevice

@@ -28,7 +28,7 @@ func newGateway(t testing.TB, url, node string) *Connector {
 	t.Helper()
 	cfg := clienttest.Quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
-	s := newSessions(t, cfg, Config{Connections: 1})
+	s := newConnector(t, cfg, Config{Connections: 1})
 	s.broker.SetLongestDelay(time.Second) // even if a test keeps the broker down for long
 	return s
 }
@@ -109,7 +109,7 @@ func TestTakeoverAtOnce(t *testing.T) {
 // TestMissedClaims loses the gateways' claims while the broker is down; they must be repeated.
 func TestMissedClaims(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	x, y := newGateway(t, b.Url(), "x"), newGateway(t, b.Url(), "y")
+	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
 	early, late := brokertest.LogIn(t, x, "device"), brokertest.LogIn(t, y, "unrelated")
 	b.Stop()
 	for _, s := range []*Connector{x, y} {
@@ -130,9 +130,9 @@ func TestControlRefused(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
 	b.Refused["exgate/control/claims"] = packets.SubackNotauthorized
 	var log gatewaytest.Log
-	cfg := clienttest.Quick(b.Url())
+	cfg := clienttest.Quick(b.URL())
 	cfg.Logger = log.Logger()
-	s := newSessions(t, cfg, Config{})
+	s := newConnector(t, cfg, Config{})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	brokertest.Publish(t, m, "t", 1, "x")
@@ -147,7 +147,7 @@ func TestControlRefused(t *testing.T) {
 // learn all of them.
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newSessions(t, client.Config{URL: b.URL(), ControlTopic: "a/b"}, Config{})
+	s := newConnector(t, client.Config{URL: b.URL(), ControlTopic: "a/b"}, Config{})
 	hostile, d := brokertest.Connect(t, s, "hostile")
 	for _, topic := range []string{"a/b", "a/b/claims"} {
 		if r := connectortest.Publish(t, hostile, topic, 1,
@@ -175,7 +175,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 // TestBadClaims expects invalid claims, and the gateway's own, to be ignored, and invalid ones to be counted.
 func TestBadClaims(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newGateway(t, b.Url(), "x")
+	s := newGateway(t, b.URL(), "x")
 	m := brokertest.LogIn(t, s, "device")
 	ahead := uint64(time.Now().Add(farFuture + time.Hour).UnixMicro())
 	for name, c := range map[string]struct {
@@ -211,7 +211,7 @@ func claimsOf(node string, claims ...claim) string {
 // TestLongClaims claims logins with the longest client ids, in messages that the other gateway accepts.
 func TestLongClaims(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	x, y := newGateway(t, b.Url(), "x"), newGateway(t, b.Url(), "y")
+	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
 	brokertest.LogIn(t, y, "unrelated")
 	first := brokertest.LogIn(t, x, "first")
 	b.Stop()
@@ -224,7 +224,7 @@ func TestLongClaims(t *testing.T) {
 	hears(t, y, x.session("first").epoch)
 	newEpoch(x, time.Minute)
 	for _, m := range early {
-		brokertest.LogIn(t, x, m.Id)
+		brokertest.LogIn(t, x, m.ID)
 	}
 	b.Start(true)
 	for _, m := range early {
@@ -248,7 +248,7 @@ func TestLateClaim(t *testing.T) {
 // TestClaimsOfTheGone expects no claims of logins that ended while the broker was down.
 func TestClaimsOfTheGone(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newGateway(t, b.Url(), "x")
+	s := newGateway(t, b.URL(), "x")
 	brokertest.LogIn(t, s, "first")
 	b.Stop()
 	clienttest.AwaitDown(t, s.broker.GatewayClient())
@@ -259,7 +259,7 @@ func TestClaimsOfTheGone(t *testing.T) {
 	s.control.mu.Lock()
 	defer s.control.mu.Unlock()
 	if n := len(s.control.pending); n > 1 {
-		t.Fatalf("%d pending claims, besides that of %s", n, stays.Id)
+		t.Fatalf("%d pending claims, besides that of %s", n, stays.ID)
 	}
 }
 

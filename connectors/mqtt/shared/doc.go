@@ -1,5 +1,5 @@
-// Package shared gives devices sessions that share a few connections of the gateway to an MQTT 5 broker. The broker sees
-// only the gateway's account, so the gateway authenticates devices and applies the access rules.
+// Package shared gives devices sessions that share a few connections of the gateway to an MQTT 5 broker. The broker
+// sees only the gateway's account, so the gateway authenticates devices and applies the access rules.
 //
 // Begin with connector.go and session.go. A device's publishes go over the connection for its client id, and a filter
 // is subscribed once for all devices, on the connection for the filter. routes.go finds the devices that a message is

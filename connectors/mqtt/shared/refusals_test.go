@@ -30,7 +30,7 @@ func TestSharedSubscribeRefused(t *testing.T) {
 	})
 	cfg := clienttest.Quick(b.URL())
 	cfg.Username, cfg.Password = "gateway", "own"
-	s := newSessions(t, cfg, Config{})
+	s := newConnector(t, cfg, Config{})
 	m := brokertest.LogIn(t, s, "device")
 	for range maxFilters + 1 { // refused filters do not count
 		if r := connectortest.Subscribe(t, m, "denied", 1); r.Code != gateway.CodePermissionDeny {
@@ -49,7 +49,7 @@ func TestSharedSubscribeRefused(t *testing.T) {
 // subscriptions must match its results.
 func TestSubscribeAgainAfterRefusal(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	m, other := brokertest.LogIn(t, s, "device"), brokertest.LogIn(t, s, "other")
 	other.MustSubscribe(t, "f", 0)
 	b.Set(func() { b.Mute = true })
@@ -78,15 +78,15 @@ func TestGatewayRefused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "own"}})
 	cfg := clienttest.Quick(b.URL())
 	cfg.Username, cfg.Password, cfg.Logger = "gateway", "hidden-password", slog.New(slog.DiscardHandler)
-	s := newSessions(t, cfg, Config{})
+	s := newConnector(t, cfg, Config{})
 	err := awaitRefusal(t, s, "not authorized")
 	if strings.Contains(err.Error(), "hidden-password") {
 		t.Fatalf("the error has the password: %v", err)
 	}
 }
 
-// TestCarrierRefused expects a login to wait for every connection that its messages may need.
-func TestCarrierRefused(t *testing.T) {
+// TestSharedConnectionRefused expects a login to wait for every connection that its messages may need.
+func TestConnectionRefused(t *testing.T) {
 	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		cp := p.Next()
 		if cp == nil || strings.Contains(cp.Content.(*packets.Connect).ClientID, "-shared-") {
@@ -95,9 +95,9 @@ func TestCarrierRefused(t *testing.T) {
 		p.Send(packets.NewControlPacket(packets.CONNACK))
 		p.ServeAll()
 	})
-	cfg := clienttest.Quick(b.Url())
+	cfg := clienttest.Quick(b.URL())
 	cfg.Logger = slog.New(slog.DiscardHandler)
-	s := newSessions(t, cfg, Config{})
+	s := newConnector(t, cfg, Config{})
 	s.mode.once.Do(func() { close(s.mode.known) })
 	if err := awaitRefusal(t, s, ""); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestLoginAnswers(t *testing.T) {
 		"bad client":   {decided{answer: access.Answer{Decision: access.Allow}}, "a\x00b", gateway.CodeParamsTypeError},
 		"error":        {decided{err: away}, "device", 0},
 	} {
-		s := newSessions(t, client.Config{URL: "mqtt://127.0.0.1:1"}, Config{Authenticator: c.decided})
+		s := newConnector(t, client.Config{URL: "mqtt://127.0.0.1:1"}, Config{Authenticator: c.decided})
 		_, err := brokertest.TryLogIn(s, c.id, connectortest.NewDevice())
 		var refused *gateway.ResultError
 		switch {
@@ -173,7 +173,7 @@ func TestLoginAnswers(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
 	expiring := decided{answer: access.Answer{Decision: access.Allow, Expires: time.Now().Add(time.Second)}}
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Authenticator: expiring})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Authenticator: expiring})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	if r := m.Lost(t); !r.Is(gateway.ReasonAuthExpired) || time.Now().Before(expiring.answer.Expires) {
@@ -196,7 +196,7 @@ func (o only) Allows(_ gateway.Device, _ access.Action, name string) bool {
 // message of a wildcard subscription.
 func TestRules(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{ACL: only("allowed")})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{ACL: only("allowed")})
 	m := brokertest.LogIn(t, s, "device")
 	if r := connectortest.Publish(t, m, "other", 1, "x"); r.Code != gateway.CodePermissionDeny {
 		t.Fatal(r)
@@ -212,9 +212,9 @@ func TestRules(t *testing.T) {
 	nothing := decided{answer: access.Answer{Decision: access.Allow, Rules: new(access.Rules)}}
 	everything := decided{answer: access.Answer{Decision: access.Allow, Superuser: true}}
 	for _, a := range []decided{nothing, everything} {
-		cfg := clienttest.Quick(b.Url())
+		cfg := clienttest.Quick(b.URL())
 		cfg.Node = "other"
-		free := brokertest.LogIn(t, newSessions(t, cfg, Config{Authenticator: a, ACL: only("allowed")}), "free")
+		free := brokertest.LogIn(t, newConnector(t, cfg, Config{Authenticator: a, ACL: only("allowed")}), "free")
 		free.MustSubscribe(t, "#", 1)
 		brokertest.Publish(t, free, "other", 1, "x")
 		free.Wants(t, "x")
@@ -226,7 +226,7 @@ func TestRules(t *testing.T) {
 func TestSubscribeWhileDown(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		b := brokertest.NewMemoryBroker(t)
-		s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+		s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 		m := brokertest.LogIn(t, s, "device")
 		for _, filter := range []string{"stays", "leaves", "returns"} {
 			m.MustSubscribe(t, filter, 1)
@@ -264,7 +264,7 @@ func TestSubscribeWhileDown(t *testing.T) {
 // has kept the subscription, must get an UNSUBSCRIBE.
 func TestComeAndGoWhileDown(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "f", 1)
 	b.Stop()
@@ -280,14 +280,14 @@ func TestComeAndGoWhileDown(t *testing.T) {
 // TestNothingGrowsWhileDown has many devices log in, subscribe, publish and leave while the broker is down.
 func TestNothingGrowsWhileDown(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	brokertest.LogIn(t, s, "stays")
 	b.Stop()
 	c := s.conns[0].client
 	clienttest.AwaitDown(t, c)
 	for i := range 1000 {
 		m, call := brokertest.LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
-		m.Subscribe("own/"+m.Id, 1, nil)
+		m.Subscribe("own/"+m.ID, 1, nil)
 		m.Subscribe("common", 1, nil)
 		m.Publish("t", 1, []byte("x"), call.Done)
 		m.Close()
@@ -310,7 +310,7 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 // nevertheless be sent again.
 func TestSentWhenLeaving(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newSessions(t, clienttest.Quick(b.URL()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	m, other := brokertest.LogIn(t, s, "device"), brokertest.LogIn(t, s, "other")
 	other.MustSubscribe(t, "t", 1)
 	b.Pause(t)

@@ -30,7 +30,7 @@ func (m minimizing) Fatalf(format string, args ...any) { m.t.Fatalf(format, args
 func (m minimizing) Fatal(args ...any)                 { m.t.Fatal(args...) }
 
 const (
-	modelCarriers = 2
+	modelConns    = 2
 	refusedFilter = "no/+"
 )
 
@@ -59,20 +59,20 @@ func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
 	m := &routeModel{t: minimizing{t, rt}, broker: brokertest.NewMemoryBroker(t), devices: map[string]*modelDevice{}}
 	m.broker.Merges = rapid.Bool().Draw(rt, "merges")
 	m.broker.Refused[refusedFilter] = packets.SubackNotauthorized
-	cfg := client.Config{URL: m.broker.Url(), ReconnectDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+	cfg := client.Config{URL: m.broker.URL(), ReconnectDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 	var err error
 	if m.base, err = client.Open(cfg); err != nil {
 		rt.Fatal(err)
 	}
 	if m.shared, err = New(m.base, Config{
 		Authenticator: access.Everybody(),
-		Connections:   modelCarriers,
+		Connections:   modelConns,
 	}); err != nil {
 		rt.Fatal(err)
 	}
 	rt.Cleanup(m.close)
 	m.login("device-0")
-	m.broker.AwaitClients(m.t, modelCarriers+1)
+	m.broker.AwaitClients(m.t, modelConns+1)
 	return m
 }
 
@@ -96,7 +96,7 @@ func drawFilter(t *rapid.T) string { return rapid.SampledFrom(modelFilters).Draw
 
 func (m *routeModel) login(id string) {
 	old := m.devices[id]
-	d := &modelDevice{Member: &brokertest.Member{Device: connectortest.NewDevice(), Id: id}, filters: map[string]byte{}}
+	d := &modelDevice{Member: &brokertest.Member{Device: connectortest.NewDevice(), ID: id}, filters: map[string]byte{}}
 	session, err := brokertest.TryLogIn(m.shared, id, d.Device)
 	if err != nil {
 		m.t.Fatal(err)
@@ -185,7 +185,7 @@ func (m *routeModel) Check(*rapid.T) {
 		}
 	}
 	m.calls = nil
-	m.broker.AwaitClients(m.t, modelCarriers+1)
+	m.broker.AwaitClients(m.t, modelConns+1)
 	want := map[string]struct{}{}
 	for _, d := range m.devices {
 		for filter := range d.filters {
@@ -203,7 +203,7 @@ func (m *routeModel) checkTopic(topic string) {
 	m.messages++
 	payload := strconv.Itoa(m.messages)
 	m.broker.Publish(topic, payload, 1)
-	m.broker.Flush(m.t, modelCarriers+1)
+	m.broker.Flush(m.t, modelConns+1)
 	for id, d := range m.devices {
 		least, most := m.copies(d, topic)
 		got := d.Unread()
@@ -222,7 +222,7 @@ func (m *routeModel) checkTopic(topic string) {
 // copies returns how many copies a device may get: one for each matching filter or, if the broker merges them, one from
 // each connection.
 func (m *routeModel) copies(d *modelDevice, topic string) (least, most int) {
-	from := map[*sharedConn]bool{}
+	from := map[*conn]bool{}
 	for filter := range d.filters {
 		if brokertest.TopicMatches(filter, topic) {
 			from[m.shared.connFor(filter)] = true

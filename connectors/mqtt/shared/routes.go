@@ -21,7 +21,7 @@ const (
 // routes holds the devices' subscriptions on one shared connection. Calls are submitted with mu held, so that the
 // broker gets them in the order of the changes here.
 type routes struct {
-	conn *sharedConn
+	conn *conn
 
 	mu     sync.Mutex
 	by     map[string]*route            // by filter; guarded by mu, like all fields below
@@ -260,7 +260,7 @@ type route struct {
 
 // subscription is a device's membership in a route.
 type subscription struct {
-	session *sharedSession
+	session *session
 	route   *route // guarded by routes.mu, like all fields below; nil until joined
 	qos     byte
 	at      int // index in route.members
@@ -356,7 +356,7 @@ func (r *route) targetsOf(p *paho.Publish, q *subscribeRequest, to []target) []t
 
 // target is a recipient of a message.
 type target struct {
-	session *sharedSession
+	session *session
 	qos     byte
 }
 
@@ -412,7 +412,7 @@ func (r *routes) byTopic(p *paho.Publish, list *[]target) {
 }
 
 func onceEach(list []target) []target {
-	seen := make(map[*sharedSession]int, len(list))
+	seen := make(map[*session]int, len(list))
 	kept := list[:0]
 	for _, t := range list {
 		if at, again := seen[t.session]; again {

@@ -21,7 +21,7 @@ import (
 // leaves.
 func TestOneSubscription(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{})
 	const n = 20
 	var members []*brokertest.Member
 	want := []string{}
@@ -50,7 +50,7 @@ func TestOneSubscription(t *testing.T) {
 // them.
 func TestSubscribesCoalesce(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	b.Set(func() { b.Mute = true })
 	first := brokertest.LogIn(t, s, "first")
 	calls := []*connectortest.Call{connectortest.NewCall()}
@@ -87,7 +87,7 @@ func answerFirst(b *brokertest.MemoryBroker) {
 // TestLeaveWhileAsking has the last device leave before SUBACK.
 func TestLeaveWhileAsking(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	b.Set(func() { b.Mute = true })
 	m, call := brokertest.LogIn(t, s, "device"), connectortest.NewCall()
 	m.Subscribe("f", 0, call.Done)
@@ -106,9 +106,9 @@ func TestLeaveWhileAsking(t *testing.T) {
 // accepted it.
 func TestUnanswered(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	cfg := clienttest.Quick(b.Url())
+	cfg := clienttest.Quick(b.URL())
 	cfg.PacketTimeout = 1
-	s := newSessions(t, cfg, Config{Connections: 1})
+	s := newConnector(t, cfg, Config{Connections: 1})
 	m := brokertest.LogIn(t, s, "device")
 	b.Set(func() { b.Mute = true })
 	if r := connectortest.Subscribe(t, m, "f", 0); r.Code != gateway.CodeUnknown {
@@ -123,14 +123,14 @@ func TestUnanswered(t *testing.T) {
 func TestSubIDsUnavailable(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
 	b.NoSubIDs = true
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "a/b", 1)
 	m.MustSubscribe(t, "a/+", 1)
 	b.Set(func() {
 		for filter, f := range b.Sessions["exgate-exgate-shared-1"].Filters {
-			if f.Id != 0 {
-				t.Errorf("%s has the Subscription Identifier %d", filter, f.Id)
+			if f.ID != 0 {
+				t.Errorf("%s has the Subscription Identifier %d", filter, f.ID)
 			}
 		}
 	})
@@ -146,7 +146,7 @@ func TestSubIDsUnavailable(t *testing.T) {
 // own copy, and no more.
 func TestLeftFilter(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	stays, leaves := brokertest.LogIn(t, s, "stays"), brokertest.LogIn(t, s, "leaves")
 	stays.MustSubscribe(t, "a/+", 1)
 	leaves.MustSubscribe(t, "a/b", 1)
@@ -158,8 +158,8 @@ func TestLeftFilter(t *testing.T) {
 	b.Set(func() {
 		c := b.Sessions["exgate-exgate-shared-1"]
 		m := wire.Publication{Topic: "a/b", Payload: []byte("x"), QoS: 1}
-		c.Send(m, left.Id)
-		c.Send(m, c.Filters["a/+"].Id)
+		c.Send(m, left.ID)
+		c.Send(m, c.Filters["a/+"].ID)
 	})
 	b.Flush(t, 2)
 	stays.Wants(t, "x")
@@ -171,7 +171,7 @@ func TestLeftFilter(t *testing.T) {
 // same filter.
 func TestReplacedIdentifier(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	first, second := brokertest.LogIn(t, s, "first"), brokertest.LogIn(t, s, "second")
 	first.MustSubscribe(t, "a/b", 1)
 	first.MustSubscribe(t, "a/+", 1)
@@ -186,7 +186,7 @@ func TestReplacedIdentifier(t *testing.T) {
 	second.MustSubscribe(t, "a/b", 1)
 	b.Set(func() {
 		b.Sessions["exgate-exgate-shared-1"].Send(wire.Publication{Topic: "a/b", Payload: []byte("late"), QoS: 1},
-			old.Id)
+			old.ID)
 	})
 	first.Wants(t, "late")
 }
@@ -194,7 +194,7 @@ func TestReplacedIdentifier(t *testing.T) {
 // TestRefusedAgain has a device subscribe repeatedly to a filter that others have and the broker now refuses.
 func TestRefusedAgain(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	first, second := brokertest.LogIn(t, s, "first"), brokertest.LogIn(t, s, "second")
 	first.MustSubscribe(t, "f", 1)
 	b.Set(func() { b.Refused["f"] = packets.SubackNotauthorized })
@@ -220,9 +220,10 @@ func TestRefusedAgain(t *testing.T) {
 func TestOverlap(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, merges bool) {
 		for _, connections := range []int{1, 4} {
-			s := newSessions(t, client.Config{URL: b.URL(), Node: fmt.Sprint("node-", connections)},
+			s := newConnector(t, client.Config{URL: b.URL(), Node: fmt.Sprint("node-", connections)},
 				Config{Connections: connections})
-			exact, wild, both := brokertest.LogIn(t, s, "exact"), brokertest.LogIn(t, s, "wild"), brokertest.LogIn(t, s, "both")
+			exact, wild := brokertest.LogIn(t, s, "exact"), brokertest.LogIn(t, s, "wild")
+			both := brokertest.LogIn(t, s, "both")
 			exact.MustSubscribe(t, "t/1", 1)
 			wild.MustSubscribe(t, "t/#", 1)
 			both.MustSubscribe(t, "t/1", 1)
@@ -263,7 +264,7 @@ func TestOverlap(t *testing.T) {
 // TestQoSOfEach has devices share a filter with different QoS: each gets the lower of its own and the message's.
 func TestQoSOfEach(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newSessions(t, clienttest.Quick(b.URL()), Config{})
+		s := newConnector(t, clienttest.Quick(b.URL()), Config{})
 		var members [3]*brokertest.Member
 		for own := range members {
 			members[own] = brokertest.LogIn(t, s, fmt.Sprint("device-", own))
@@ -303,17 +304,17 @@ func eachBroker(t *testing.T, f func(t *testing.T, b realBroker, merges bool)) {
 func flushed(t testing.TB, from *brokertest.Member, to ...*brokertest.Member) {
 	t.Helper()
 	for _, m := range to {
-		m.MustSubscribe(t, "flush/"+m.Id, 1)
+		m.MustSubscribe(t, "flush/"+m.ID, 1)
 	}
 	for _, m := range to {
-		brokertest.Publish(t, from, "flush/"+m.Id, 1, "flush")
+		brokertest.Publish(t, from, "flush/"+m.ID, 1, "flush")
 	}
 }
 
 // TestRetained expects every subscriber to get the retained messages, even if several subscribe at the same time.
 func TestRetained(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newSessions(t, clienttest.Quick(b.URL()), Config{Connections: 1})
+		s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 		mosquitto.Retain(t, b.Addr(), "", "", "state/a", "kept")
 		first := brokertest.LogIn(t, s, "first")
 		first.MustSubscribe(t, "state/a", 1)
@@ -343,7 +344,7 @@ func TestRetained(t *testing.T) {
 // TestRetainFlagOfLive expects a message published with retain to reach existing subscribers.
 func TestRetainFlagOfLive(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newSessions(t, clienttest.Quick(b.URL()), Config{})
+		s := newConnector(t, clienttest.Quick(b.URL()), Config{})
 		var members []*brokertest.Member
 		for i := range 5 {
 			m := brokertest.LogIn(t, s, fmt.Sprint("device-", i))

@@ -14,10 +14,10 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// sharedSession is a device's session on shared connections: a publish queue and its subscriptions.
-type sharedSession struct {
+// session is a device's session on shared connections: a publish queue and its subscriptions.
+type session struct {
 	shared *Connector
-	conn   *sharedConn // publishes go over it
+	conn   *conn // publishes go over it
 	device gateway.Device
 	answer access.Answer
 	down   gateway.Downlink
@@ -37,16 +37,16 @@ type subscribed struct {
 	part   *subscription
 }
 
-var _ gateway.Session = (*sharedSession)(nil)
+var _ gateway.Session = (*session)(nil)
 
-func (s *Connector) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession,
+func (s *Connector) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*session,
 	error,
 ) {
 	status, err := s.broker.DeviceStatus(device)
 	if err != nil {
 		return nil, err
 	}
-	session := &sharedSession{
+	session := &session{
 		shared: s, conn: s.connFor(device.ClientID), device: device, answer: answer, down: down, status: status,
 	}
 	session.queue = session.conn.client.NewQueue(&session.device, session.lose)
@@ -54,7 +54,7 @@ func (s *Connector) newSession(device gateway.Device, answer access.Answer, down
 }
 
 // begin announces the device to the other gateways and publishes its status.
-func (s *sharedSession) begin() {
+func (s *session) begin() {
 	s.shared.control.claim(s.device.ClientID, s.epoch)
 	s.announce()
 	s.queue.UseSpool()
@@ -66,7 +66,7 @@ func (s *sharedSession) begin() {
 }
 
 // announce publishes the online status, unless the session has ended.
-func (s *sharedSession) announce() {
+func (s *session) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.over.Load() {
@@ -75,7 +75,7 @@ func (s *sharedSession) announce() {
 }
 
 // publishStatus publishes the device's status, if it has one.
-func (s *sharedSession) publishStatus(payload string) {
+func (s *session) publishStatus(payload string) {
 	s.conn.client.PublishStatus(s.status, payload, &s.device, func(r gateway.Result) {
 		if r.Code == gateway.CodeLimit {
 			s.shared.broker.CountDropped(dropGatewayFull)
@@ -84,13 +84,13 @@ func (s *sharedSession) publishStatus(payload string) {
 }
 
 // allows reports whether the device may use a topic name or filter. It always denies the control topic.
-func (s *sharedSession) allows(action access.Action, name string) bool {
+func (s *session) allows(action access.Action, name string) bool {
 	return !s.shared.broker.IsControl(name) && s.answer.Allows(s.device, action, name, s.shared.cfg.ACL)
 }
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
 // refused then.
-func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gateway.Done) {
+func (s *session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
 	if !s.allows(access.Publish, name) {
 		client.Finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
 		return
@@ -99,7 +99,7 @@ func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gate
 }
 
 // Subscribe implements [gateway.Session].
-func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
+func (s *session) Subscribe(filter string, qos byte, done gateway.Done) {
 	r := client.CheckFilter(filter, qos)
 	if r.Ok() {
 		r = s.maySubscribe(filter)
@@ -114,7 +114,7 @@ func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
 	client.Finish(done, r)
 }
 
-func (s *sharedSession) maySubscribe(filter string) gateway.Result {
+func (s *session) maySubscribe(filter string) gateway.Result {
 	if _, shared := topic.Unshare(filter); shared {
 		return gateway.Refuse(gateway.CodeUnsupported,
 			"%.100q: a shared subscription needs a session of its own (session: device)", filter)
@@ -126,7 +126,7 @@ func (s *sharedSession) maySubscribe(filter string) gateway.Result {
 }
 
 // subscription returns the subscription of a filter and creates it if needed.
-func (s *sharedSession) subscription(filter string) (*subscription, gateway.Result) {
+func (s *session) subscription(filter string) (*subscription, gateway.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Load() {
@@ -144,12 +144,12 @@ func (s *sharedSession) subscription(filter string) (*subscription, gateway.Resu
 }
 
 // find must be called with mu held.
-func (s *sharedSession) find(filter string) int {
+func (s *session) find(filter string) int {
 	return slices.IndexFunc(s.subs, func(sub *subscribed) bool { return sub.filter == filter })
 }
 
 // Unsubscribe implements [gateway.Session].
-func (s *sharedSession) Unsubscribe(filter string, done gateway.Done) {
+func (s *session) Unsubscribe(filter string, done gateway.Done) {
 	if r := client.CheckFilter(filter, 0); !r.Ok() {
 		client.Finish(done, r)
 		return
@@ -172,7 +172,7 @@ func (s *sharedSession) Unsubscribe(filter string, done gateway.Done) {
 }
 
 // forget removes a subscription that the broker refused.
-func (s *sharedSession) forget(sub *subscription, filter string) {
+func (s *session) forget(sub *subscription, filter string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := s.find(filter); i >= 0 && s.subs[i].part == sub {
@@ -181,7 +181,7 @@ func (s *sharedSession) forget(sub *subscription, filter string) {
 }
 
 // deliver delivers a message to the device.
-func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
+func (s *session) deliver(p *paho.Publish, qos byte, payload []byte) {
 	switch {
 	case s.over.Load():
 	case !s.allows(access.Subscribe, p.Topic):
@@ -192,10 +192,10 @@ func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
 }
 
 // Close implements [gateway.Session].
-func (s *sharedSession) Close() { s.end(gateway.ReasonNormal) }
+func (s *session) Close() { s.end(gateway.ReasonNormal) }
 
 // lose ends the session and notifies the device.
-func (s *sharedSession) lose(reason gateway.CloseReason) {
+func (s *session) lose(reason gateway.CloseReason) {
 	if s.end(reason) {
 		s.down.SessionLost(reason)
 	}
@@ -203,7 +203,7 @@ func (s *sharedSession) lose(reason gateway.CloseReason) {
 
 // end reports false if the session had already ended. A discarded device is connected elsewhere, so it is not reported
 // offline.
-func (s *sharedSession) end(reason gateway.CloseReason) bool {
+func (s *session) end(reason gateway.CloseReason) bool {
 	if !s.over.CompareAndSwap(false, true) {
 		return false
 	}

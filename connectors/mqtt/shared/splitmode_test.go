@@ -13,7 +13,7 @@ import (
 // TestSplitMode detects the broker's mode, and again after it has changed.
 func TestSplitMode(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
+	s := newConnector(t, clienttest.Quick(b.URL()), Config{Connections: 1})
 	m := brokertest.LogIn(t, s, "device")
 	if s.mode.merges() {
 		t.Fatal("a broker that sends a copy for each subscription is taken for one that merges")
@@ -37,9 +37,9 @@ func TestSplitModeUnknown(t *testing.T) {
 	b.Merges = true
 	b.Refused["exgate/control/probe/exgate/+"] = packets.SubackNotauthorized
 	b.Refused["exgate/control/probe/exgate/#"] = packets.SubackNotauthorized
-	cfg := clienttest.Quick(b.Url())
+	cfg := clienttest.Quick(b.URL())
 	cfg.Logger = slog.New(slog.DiscardHandler)
-	s := newSessions(t, cfg, Config{Connections: 1})
+	s := newConnector(t, cfg, Config{Connections: 1})
 	first, second := brokertest.LogIn(t, s, "first"), brokertest.LogIn(t, s, "second")
 	first.MustSubscribe(t, "a/b", 1)
 	second.MustSubscribe(t, "a/+", 1)

@@ -41,7 +41,7 @@ func TestSharedLateAnswers(t *testing.T) {
 			}
 		}
 	})
-	broker := openBroker(t, clienttest.Spooled(t, b.Url()))
+	broker := openBroker(t, clienttest.Spooled(t, b.URL()))
 	s := openConnector(t, broker, Config{Connections: 1})
 	for i := range devices {
 		session, _ := brokertest.Connect(t, s, fmt.Sprint("device-", i))
