@@ -38,7 +38,8 @@ const maxFile = 64 << 20
 //	anonymous: false                 # true: clients without a username may connect
 //	users:
 //	  - username: meter
-//	    password: "$2y$10$..."       # bcrypt: htpasswd -nB meter; or argon2id: $argon2id$v=19$m=65536,t=3,p=4$SALT$HASH
+//	    # bcrypt: htpasswd -nB meter; or argon2id: $argon2id$v=19$m=65536,t=3,p=4$SALT$HASH
+//	    password: "$2y$10$..."
 //	    superuser: false             # true: no rule applies to this user
 //	rules:                           # the first that applies decides; if none does, the answer is no
 //	  - permission: allow            # allow or deny

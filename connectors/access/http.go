@@ -31,9 +31,6 @@ type HTTPConfig struct {
 	// CacheTTL is how long an answer is reused for an identical login. If zero, the service is called for each login.
 	CacheTTL time.Duration
 
-	// Proxy chooses the proxy for a request. If nil, no proxy is used: the environment is ignored.
-	Proxy func(*http.Request) (*url.URL, error)
-
 	// Metrics counts answers and cache hits. If zero, a private unregistered set.
 	Metrics *Metrics
 }
@@ -80,7 +77,7 @@ func NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 	h := &HTTP{
 		url: cfg.URL, display: u.Scheme + "://" + u.Host + u.Path, headers: cfg.Headers.Clone(),
 		timeout:   cmp.Or(cfg.Timeout, 5*time.Second),
-		transport: newTransport(cfg.TLS, cfg.Proxy, maxInFlight), slots: make(chan struct{}, maxInFlight),
+		transport: newTransport(cfg.TLS, maxInFlight), slots: make(chan struct{}, maxInFlight),
 		metrics: cfg.Metrics,
 		cache:   newAnswerCache(cfg.CacheTTL, cacheSize), inFlight: map[cacheKey]*request{},
 	}
@@ -89,9 +86,10 @@ func NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 	return h, nil
 }
 
-func newTransport(cfg *tls.Config, proxy func(*http.Request) (*url.URL, error), conns int) *http.Transport {
+// newTransport uses no proxy, not even one that the environment names.
+func newTransport(cfg *tls.Config, conns int) *http.Transport {
 	return &http.Transport{
-		Proxy: proxy, TLSClientConfig: cfg, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns,
+		TLSClientConfig: cfg, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns,
 		IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 	}
 }

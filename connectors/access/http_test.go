@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -162,18 +161,6 @@ func TestHTTPFollowsNoRedirect(t *testing.T) {
 	if answer, err := newHTTP(t, access.HTTPConfig{URL: s.URL}).Authenticate(t.Context(), device("c", "u"),
 		"p"); err == nil {
 		t.Error(answer)
-	}
-}
-
-func TestHTTPProxy(t *testing.T) {
-	proxy := serve(t, says(204, ""))
-	at, err := url.Parse(proxy.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := newHTTP(t, access.HTTPConfig{URL: "http://auth.invalid/", Proxy: http.ProxyURL(at)})
-	if got := decide(t, h, "u", "p"); got != access.Allow {
-		t.Error(got)
 	}
 }
 

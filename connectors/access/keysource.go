@@ -47,7 +47,7 @@ func fileSource(path string, parse func([]byte) ([]verifyKey, error)) *keySource
 }
 
 func urlSource(url string, cfg *tls.Config) *keySource {
-	transport := newTransport(cfg, nil, 1)
+	transport := newTransport(cfg, 1)
 	client := newClient(transport)
 	display, _, _ := strings.Cut(url, "?")
 	return &keySource{

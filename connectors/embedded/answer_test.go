@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,15 +53,8 @@ func TestLoginIsRefused(t *testing.T) {
 
 // TestAnswerSaysWhatIsAllowed lets the answer of a login win over the broker's rules.
 func TestAnswerSaysWhatIsAllowed(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "auth.yaml")
-	rules := "anonymous: true\nrules: [{permission: allow, action: publish, topics: [up]}]\n"
-	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	auth, err := access.LoadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	auth := loadAuthFile(t, writeAuthFile(t, "anonymous: true\n"+
+		"rules: [{permission: allow, action: publish, topics: [up]}]\n"))
 	for name, c := range map[string]struct {
 		access.Authenticator
 		up, other bool
@@ -70,7 +63,7 @@ func TestAnswerSaysWhatIsAllowed(t *testing.T) {
 		"superuser":           {answers{Answer: access.Answer{Decision: access.Allow, Superuser: true}}, true, true},
 		"rules of the broker": {access.Everybody(), false, false},
 	} {
-		b := start(t, embedded.Config{Bind: "127.0.0.1:0", Authenticator: c.Authenticator, ACL: nothing{}})
+		b := start(t, embedded.Config{Listener: listen(t), Authenticator: c.Authenticator, ACL: nothing{}})
 		s, _ := connect(t, b, "device")
 		for topic, want := range map[string]bool{"up": c.up, "other": c.other} {
 			if r := connectortest.Publish(t, s, topic, 1, "x"); r.Ok() != want {
@@ -92,7 +85,7 @@ func (briefly) Authenticate(context.Context, gateway.Device, string) (access.Ans
 }
 
 func TestLoginExpires(t *testing.T) {
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", Authenticator: briefly{}})
+	b := start(t, embedded.Config{Listener: listen(t), Authenticator: briefly{}})
 	_, d := connect(t, b, "device")
 	conn := rawConnect(t, b, "client", "")
 	if r := d.Lost(t); !r.Is(gateway.ReasonAuthExpired) || !strings.Contains(r.Detail, "expired") {
@@ -107,14 +100,20 @@ func TestLoginExpires(t *testing.T) {
 
 // TestAuthFileIsReloaded changes a rule for a device that is connected.
 func TestAuthFileIsReloaded(t *testing.T) {
-	file := writeAuthFile(t, "anonymous: true\n")
-	b := start(t, embedded.Config{AuthFile: file})
+	path := writeAuthFile(t, "anonymous: true\n")
+	file := loadAuthFile(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	var watcher sync.WaitGroup
+	watcher.Go(func() { file.Watch(ctx, nil) })
+	defer watcher.Wait()
+	defer cancel()
+	b := start(t, embedded.Config{Authenticator: file, ACL: file})
 	s, _ := connect(t, b, "device")
 	if r := connectortest.Publish(t, s, "t", 0, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
-	if err := os.WriteFile(file, []byte("anonymous: true\nrules: []\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("anonymous: true\nrules: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Eventually(t, "the rules hold", func() bool { return !connectortest.Publish(t, s, "t", 0, "x").Ok() })
+	gatewaytest.Eventually(t, "the new rules", func() bool { return !connectortest.Publish(t, s, "t", 0, "x").Ok() })
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/embedded"
 )
 
@@ -21,18 +22,28 @@ func writeAuthFile(t testing.TB, text string) string {
 	return path
 }
 
+func loadAuthFile(t testing.TB, path string) *access.File {
+	t.Helper()
+	file, err := access.LoadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // TestAuthFileOverNetwork runs the file's users and rules for MQTT clients.
 func TestAuthFileOverNetwork(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", AuthFile: writeAuthFile(t, fmt.Sprintf(`
+	file := loadAuthFile(t, writeAuthFile(t, fmt.Sprintf(`
 users:
   - {username: meter, password: %q}
 rules:
   - {permission: allow, action: publish, username: meter, topics: ["up/${clientid}"]}
-`, hash))})
+`, hash)))
+	b := start(t, embedded.Config{Listener: listen(t), Authenticator: file, ACL: file})
 	for _, c := range []struct {
 		password, topic string
 		ok              bool

@@ -55,7 +55,7 @@ func ended(t *testing.T, conn net.Conn) {
 // drops are counted, and one that reads gets what is published at its pace.
 func TestSubscribersThatDoNotRead(t *testing.T) {
 	m := embedded.NewMetrics(nil)
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", Metrics: m})
+	b := start(t, embedded.Config{Listener: listen(t), Metrics: m})
 	for i := range 30 {
 		conn := rawConnect(t, b, fmt.Sprint("lazy", i), "")
 		_, _ = conn.Write(subscribePacket("t"))
@@ -99,7 +99,7 @@ func TestFirstPacketIsBounded(t *testing.T) {
 		"just too much": packet(0x10, strings.Repeat("x", 512<<10+1))[:10],
 	} {
 		m := embedded.NewMetrics(nil)
-		b := start(t, embedded.Config{Bind: "127.0.0.1:0", Metrics: m})
+		b := start(t, embedded.Config{Listener: listen(t), Metrics: m})
 		conn, err := net.Dial("tcp", b.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +116,7 @@ func TestFirstPacketIsBounded(t *testing.T) {
 // TestLargePacketsAreBounded begins many large packets and finishes none.
 func TestLargePacketsAreBounded(t *testing.T) {
 	m := embedded.NewMetrics(nil)
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", Metrics: m})
+	b := start(t, embedded.Config{Listener: listen(t), Metrics: m})
 	for i := range 20 {
 		conn := rawConnect(t, b, fmt.Sprint("slow", i), "")
 		_, _ = conn.Write([]byte{0x30, 0xfc, 0xff, 0xff, 0x01}) // a little less than 4 MiB
@@ -134,7 +134,7 @@ func TestLargePacketsAreBounded(t *testing.T) {
 // TestHalfOpenConnectionsMakeRoom fills all places with connections that say nothing.
 func TestHalfOpenConnectionsMakeRoom(t *testing.T) {
 	m := embedded.NewMetrics(nil)
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", MaxClients: 3, Metrics: m})
+	b := start(t, embedded.Config{Listener: listen(t), MaxClients: 3, Metrics: m})
 	honest := rawConnect(t, b, "honest", "")
 	for range 5 {
 		conn, err := net.Dial("tcp", b.Addr().String())
@@ -153,7 +153,7 @@ func TestHalfOpenConnectionsMakeRoom(t *testing.T) {
 
 func TestSubscriptionsOfAClientAreBounded(t *testing.T) {
 	m := embedded.NewMetrics(nil)
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", Metrics: m})
+	b := start(t, embedded.Config{Listener: listen(t), Metrics: m})
 	many := make([]string, 1025)
 	for i := range many {
 		many[i] = fmt.Sprint("f/", i)
@@ -189,7 +189,7 @@ func TestSubscriptionsOfAClientAreBounded(t *testing.T) {
 // TestRetainedMessagesAreBounded retains more than there is room for, by publishing and by wills.
 func TestRetainedMessagesAreBounded(t *testing.T) {
 	m := embedded.NewMetrics(nil)
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", Metrics: m})
+	b := start(t, embedded.Config{Listener: listen(t), Metrics: m})
 	conn := rawConnect(t, b, "flood", "")
 	_, own := b.Retained() // $SYS
 	sync := func() {
@@ -236,7 +236,7 @@ func TestRetainedMessagesAreBounded(t *testing.T) {
 
 // TestStringsOfNetworkClients publishes what makes strict subscribers end their connection: none gets it.
 func TestStringsOfNetworkClients(t *testing.T) {
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0"})
+	b := start(t, embedded.Config{Listener: listen(t)})
 	s, d := connect(t, b, "device")
 	if r := connectortest.Subscribe(t, s, "#", 0); !r.Ok() {
 		t.Fatal(r)

@@ -30,19 +30,11 @@ const (
 
 // Config configures a Broker. The zero value is a broker for the gateway's devices only, which allows everything.
 type Config struct {
-	// Bind is the TCP address for MQTT clients, HOST:PORT. If zero, the broker does not listen.
-	Bind string
-
-	// Listener is an already open socket, used instead of Bind. The broker closes it, unless New fails. If zero, the
-	// broker opens Bind.
+	// Listener accepts MQTT clients. The broker closes it, unless New fails. If zero, it serves devices only.
 	Listener net.Listener
 
-	// MaxClients limits the connections to Bind. If zero, 256.
+	// MaxClients limits the connections to Listener. If zero, 256.
 	MaxClients int
-
-	// AuthFile is the path of a YAML file with users and rules, see [access.LoadFile]. Changed users apply to later
-	// logins, changed rules at once. If zero, Authenticator and ACL decide.
-	AuthFile string
 
 	// Authenticator decides which devices and network clients may connect. Clients that it ignores may not. If zero,
 	// all may.
@@ -68,14 +60,11 @@ type Broker struct {
 	log     *slog.Logger
 	metrics *Metrics
 	ids     *messageid.Source
-	network *boundedListener // nil without Bind and Listener
+	network *boundedListener // nil without Listener
 	index   topic.Index[subscriber]
 	shared  sync.Map // share id (string) -> *Session
 	retain  retained
 	logged  lograte.Limiter // limits the lines about refused clients
-
-	stopWatching context.CancelFunc
-	watching     sync.WaitGroup // the watcher of the auth file
 
 	mu       sync.Mutex
 	sessions map[string]*Session // by client id; guarded by mu
@@ -86,8 +75,7 @@ var _ gateway.Connector = (*Broker)(nil)
 
 // New starts a broker. Errors name the setting, or the file and line, at fault.
 func New(cfg Config) (*Broker, error) {
-	file, err := cfg.setDefaults()
-	if err != nil {
+	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
 	b := &Broker{
@@ -99,16 +87,10 @@ func New(cfg Config) (*Broker, error) {
 	if err := b.start(cfg); err != nil {
 		return nil, err
 	}
-	watching, cancel := context.WithCancel(context.Background())
-	b.stopWatching = cancel
-	if file != nil {
-		b.watching.Go(func() { file.Watch(watching, cfg.Logger) })
-	}
 	return b, nil
 }
 
-// setDefaults fills in defaults and returns the auth file, or nil without one.
-func (cfg *Config) setDefaults() (*access.File, error) {
+func (cfg *Config) setDefaults() error {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -116,20 +98,12 @@ func (cfg *Config) setDefaults() (*access.File, error) {
 		cfg.Metrics = NewMetrics(nil)
 	}
 	if cfg.MaxClients < 0 {
-		return nil, errors.New("embedded broker: MaxClients is negative")
+		return errors.New("embedded broker: MaxClients is negative")
 	}
 	if cfg.MaxClients == 0 {
 		cfg.MaxClients = defaultMaxClients
 	}
-	if cfg.AuthFile == "" {
-		return nil, nil
-	}
-	file, err := access.LoadFile(cfg.AuthFile)
-	if err != nil {
-		return nil, err
-	}
-	cfg.Authenticator, cfg.ACL = file, file
-	return file, nil
+	return nil
 }
 
 // newServer configures mochi. Its log is discarded because it prints whole packets with their passwords; the hook logs
@@ -155,8 +129,11 @@ func (b *Broker) start(cfg Config) error {
 		Subscription: packets.Subscription{Filter: "#", Identifier: inlineSubscription},
 		Handler:      func(_ *mochi.Client, _ packets.Subscription, pk packets.Packet) { b.dispatch(pk) },
 	})
-	if err := b.listen(cfg); err != nil {
-		return fmt.Errorf("embedded broker: upstream.embedded.bind %q: %w", cfg.Bind, err)
+	if cfg.Listener != nil {
+		b.network = newBoundedListener(cfg.Listener, cfg.MaxClients, b.log, b.metrics)
+		if err := b.server.AddListener(listeners.NewNet(networkListenerName, b.network)); err != nil {
+			return fmt.Errorf("starting the embedded broker: %w", err)
+		}
 	}
 	if err := b.server.Serve(); err != nil {
 		return fmt.Errorf("starting the embedded broker: %w", err)
@@ -164,22 +141,7 @@ func (b *Broker) start(cfg Config) error {
 	return nil
 }
 
-func (b *Broker) listen(cfg Config) error {
-	l := cfg.Listener
-	if l == nil && cfg.Bind == "" {
-		return nil
-	}
-	if l == nil {
-		var err error
-		if l, err = net.Listen("tcp", cfg.Bind); err != nil {
-			return err
-		}
-	}
-	b.network = newBoundedListener(l, cfg.MaxClients, b.log, b.metrics)
-	return b.server.AddListener(listeners.NewNet(networkListenerName, b.network))
-}
-
-// Addr returns the address for MQTT clients, or nil without Config.Bind and Config.Listener.
+// Addr returns the address for MQTT clients, or nil without Config.Listener.
 func (b *Broker) Addr() net.Addr {
 	if b.network == nil {
 		return nil
@@ -193,8 +155,6 @@ func (b *Broker) Close(ctx context.Context) error {
 	if !first {
 		return nil // mochi panics when it is closed twice
 	}
-	b.stopWatching()
-	b.watching.Wait()
 	for _, s := range left {
 		s.lose(gateway.ReasonShutdown)
 	}

@@ -48,7 +48,7 @@ func TestNoDeadlock(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		each = 1000
 	}
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0"})
+	b := start(t, embedded.Config{Listener: listen(t)})
 	network := overNetwork(t, b)
 	var subscribers []*counting
 	for i, c := range []gateway.Connector{network, network, b} {

@@ -31,7 +31,7 @@ func client(t *testing.T, b *embedded.Broker, program string, args ...string) (s
 
 // TestNetworkClients sends messages between a device and clients of both MQTT versions.
 func TestNetworkClients(t *testing.T) {
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0"})
+	b := start(t, embedded.Config{Listener: listen(t)})
 	s, d := connect(t, b, "device")
 	connectortest.Subscribe(t, s, "up/#", 2)
 	for _, version := range []string{"311", "5"} {
@@ -55,7 +55,7 @@ func TestNetworkClients(t *testing.T) {
 
 // TestReservedTopicsOfClients wants an answer for what a network client publishes to the broker's own topics.
 func TestReservedTopicsOfClients(t *testing.T) {
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0"})
+	b := start(t, embedded.Config{Listener: listen(t)})
 	for _, qos := range []string{"1", "2"} {
 		for _, name := range []string{"$SYS/x", "$sys/broker/uptime"} {
 			out, _ := client(t, b, "mosquitto_pub", "-V", "5", "-q", qos, "-t", name, "-m", "x", "-i", "pub")
@@ -88,7 +88,7 @@ func publishUntil(t *testing.T, s gateway.Session, out <-chan string, want strin
 
 func TestWill(t *testing.T) {
 	a := &rules{denied: "secret/topic"}
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", ACL: a})
+	b := start(t, embedded.Config{Listener: listen(t), ACL: a})
 	for _, topic := range []string{"secret/topic", "$SYS/x"} {
 		if out, err := client(t, b, "mosquitto_pub", "-V", "5", "-t", "t", "-m", "x", "--will-topic", topic,
 			"--will-payload", "w"); err == nil {
@@ -131,7 +131,7 @@ func rawConnect(t *testing.T, b *embedded.Broker, clientID, will string) net.Con
 
 // TestNetworkTakeover lets a network client and a device take a client id from each other.
 func TestNetworkTakeover(t *testing.T) {
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0"})
+	b := start(t, embedded.Config{Listener: listen(t)})
 	_, d := connect(t, b, "same")
 	conn := rawConnect(t, b, "same", "")
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
@@ -148,7 +148,7 @@ func TestNetworkTakeover(t *testing.T) {
 
 // TestSharedGroupAcrossKinds has a device and a network client in one group.
 func TestSharedGroupAcrossKinds(t *testing.T) {
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0"})
+	b := start(t, embedded.Config{Listener: listen(t)})
 	s, d := connect(t, b, "device")
 	n, nd := connect(t, overNetwork(t, b), "network")
 	for _, each := range []gateway.Session{s, n} {
@@ -170,7 +170,7 @@ func TestSharedGroupAcrossKinds(t *testing.T) {
 func TestDeniedDelivery(t *testing.T) {
 	a := &rules{}
 	m := embedded.NewMetrics(nil)
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", ACL: a, Metrics: m})
+	b := start(t, embedded.Config{Listener: listen(t), ACL: a, Metrics: m})
 	publisher, _ := connect(t, b, "publisher")
 	s, d := connect(t, b, "device")
 	n, nd := connect(t, overNetwork(t, b), "network")
@@ -197,7 +197,7 @@ func TestDeniedDelivery(t *testing.T) {
 
 // TestHostileConnections wants garbage, silence and too many connections to be cut off.
 func TestHostileConnections(t *testing.T) {
-	b := start(t, embedded.Config{Bind: "127.0.0.1:0", MaxClients: 2})
+	b := start(t, embedded.Config{Listener: listen(t), MaxClients: 2})
 	for _, bytes := range []string{
 		"GET / HTTP/1.1\r\n\r\n", "\x10\xff\xff\xff\x7f", "\x30\x05\x00\x01tx",
 		"\x10\x0c\x00\x04MQTT\x09\x02\x00\x3c\x00\x00",
@@ -234,7 +234,7 @@ func TestHostileConnections(t *testing.T) {
 
 // TestCloseWithStalledClient closes while a client does not read what it is sent.
 func TestCloseWithStalledClient(t *testing.T) {
-	b, err := embedded.New(embedded.Config{Bind: "127.0.0.1:0"})
+	b, err := embedded.New(embedded.Config{Listener: listen(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,12 +254,9 @@ func TestCloseWithStalledClient(t *testing.T) {
 	}
 }
 
-// TestListenerThatIsOpenAlready: the broker serves it, and closes it when it ends.
-func TestListenerThatIsOpenAlready(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestCloseClosesTheListener also wants clients served before.
+func TestCloseClosesTheListener(t *testing.T) {
+	l := listen(t)
 	b, err := embedded.New(embedded.Config{Listener: l})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"net"
 	"sync"
 	"testing"
 
@@ -43,6 +44,16 @@ func (a *rules) deny(topic string, action access.Action) {
 	a.later[topic] = action
 }
 
+// listen opens a socket for network clients, which the broker closes.
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func start(t testing.TB, cfg embedded.Config) *embedded.Broker {
 	t.Helper()
 	b, err := embedded.New(cfg)
@@ -81,7 +92,7 @@ func TestSuite(t *testing.T) {
 func TestSuiteOpen(t *testing.T) {
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			b, err := embedded.New(embedded.Config{Bind: "127.0.0.1:0"})
+			b, err := embedded.New(embedded.Config{Listener: listen(t)})
 			if err != nil {
 				t.Fatal(err)
 			}

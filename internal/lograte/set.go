@@ -10,11 +10,9 @@ import (
 const DefaultMost = 10
 
 // Set limits how often events of one kind are logged if each has a key, such as a device: one line per key and
-// interval, and at most Most lines per interval, so that one failing device does not hide the others. The zero value is
-// ready to use; its methods may be called from any goroutine.
+// [Interval], and at most Most lines per interval, so that one failing device does not hide the others. The zero value
+// is ready to use; its methods may be called from any goroutine.
 type Set struct {
-	// Interval is the time with at most one line per key. If zero, DefaultInterval. It must not change after first use.
-	Interval time.Duration
 	// Most limits the lines per interval. If zero, DefaultMost. It must not change after first use.
 	Most int
 
@@ -28,17 +26,14 @@ var seed = maphash.MakeSeed()
 
 // Allow reports whether to log an event about key at now, and how many events since the previous line were suppressed.
 func (s *Set) Allow(key string, now time.Time) (suppressed int, ok bool) {
-	interval, most := s.Interval, s.Most
-	if interval == 0 {
-		interval = DefaultInterval
-	}
+	most := s.Most
 	if most == 0 {
 		most = DefaultMost
 	}
 	about := maphash.String(seed, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen == nil || now.Sub(s.began) >= interval {
+	if s.seen == nil || now.Sub(s.began) >= Interval {
 		s.seen, s.began = make(map[uint64]struct{}), now
 	}
 	if _, again := s.seen[about]; again || len(s.seen) >= most {

@@ -21,9 +21,9 @@ func TestSet(t *testing.T) {
 		{"other", 3, 2, true},
 		{"third", 4, 0, true},
 		{"fourth", 5, 0, false}, // as many as there may be
-		{"noisy", DefaultInterval, 1, true},
-		{"noisy", DefaultInterval + 1, 0, false},
-		{"other", DefaultInterval + 2, 1, true},
+		{"noisy", Interval, 1, true},
+		{"noisy", Interval + 1, 0, false},
+		{"other", Interval + 2, 1, true},
 	} {
 		if suppressed, ok := s.Allow(c.key, start.Add(c.at)); suppressed != c.suppressed || ok != c.ok {
 			t.Errorf("%s after %v: got %d suppressed, %v; want %d, %v", c.key, c.at, suppressed, ok, c.suppressed, c.ok)
@@ -45,7 +45,7 @@ func TestSetOfMany(t *testing.T) {
 	if lines != DefaultMost || len(s.seen) != DefaultMost {
 		t.Errorf("%d lines, %d kept", lines, len(s.seen))
 	}
-	if suppressed, ok := s.Allow("later", now.Add(DefaultInterval)); !ok || suppressed+silent != 100_000-DefaultMost {
+	if suppressed, ok := s.Allow("later", now.Add(Interval)); !ok || suppressed+silent != 100_000-DefaultMost {
 		t.Errorf("%d suppressed", suppressed+silent)
 	}
 }

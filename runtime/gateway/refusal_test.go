@@ -101,7 +101,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 		if got := lines(log, "subscribe refused", "client_id=noisy"); len(got) != 1 {
 			t.Errorf("%v", got)
 		}
-		time.Sleep(lograte.DefaultInterval)
+		time.Sleep(lograte.Interval)
 		noisy.Publish("bad/again", 0, nil, nil)
 		if got := lines(log, "publish refused", "client_id=noisy", "topic=bad/again"); len(got) != 1 {
 			t.Errorf("%v", log)

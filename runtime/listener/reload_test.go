@@ -33,7 +33,7 @@ func shown(t *testing.T, addr string, cfg *tls.Config) *big.Int {
 func TestTLSReloadUnderLoad(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
-	cfg.ReloadInterval = 2 * time.Millisecond
+	cfg.SetCertificateWatch(2 * time.Millisecond)
 	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	established := dialTLS(t, s.addr, ca.Client())
 	echoes(t, established, "before")
@@ -98,7 +98,7 @@ func TestTLSTicketsOutliveReload(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		ca := listenertest.NewIssuer(t)
 		cfg := tlsOf(t, ca, "server")
-		cfg.ReloadInterval = 2 * time.Millisecond
+		cfg.SetCertificateWatch(2 * time.Millisecond)
 		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 		client := ca.Client()
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
@@ -117,7 +117,8 @@ func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		ca, devices := listenertest.NewIssuer(t), listenertest.NewIssuer(t)
 		cfg := tlsOf(t, ca, "server")
-		cfg.ReloadInterval, cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = 2*time.Millisecond, devices.File, "peer", true
+		cfg.SetCertificateWatch(2 * time.Millisecond)
+		cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = devices.File, "peer", true
 		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 		client := ca.Client(devices.Device(t, pkix.Name{CommonName: "old"}))
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)

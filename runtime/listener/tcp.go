@@ -3,7 +3,6 @@ package listener
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 
@@ -16,11 +15,9 @@ import (
 type TCPConfig struct {
 	// Name identifies the listener in metrics and logs. Optional.
 	Name string
-	// Bind is the address to listen on, as host:port, or unix:/path for a socket in the file system. If zero, any free
-	// port of all addresses.
+	// Bind is the address to listen on, as host:port, or unix:/path for a socket in the file system, whose mode is
+	// 0660. If zero, any free port of all addresses.
 	Bind string
-	// UnixMode is the file mode of a unix socket: write permission lets a user connect. If zero, 0660.
-	UnixMode fs.FileMode
 	// Admission decides who may connect. If zero, every address may.
 	Admission *admission.Admission
 	// Proxy expects a PROXY header at the start of each connection. If zero, none is expected.
@@ -39,7 +36,7 @@ type TCPConfig struct {
 
 func (cfg TCPConfig) listen(ctx context.Context, network, address string) (net.Listener, error) {
 	if network == "unix" {
-		return listenUnix(ctx, cfg.Sockets, address, cfg.UnixMode)
+		return listenUnix(ctx, cfg.Sockets, address)
 	}
 	return cfg.Sockets.Listen(ctx, network, address, cfg.Options.control)
 }

@@ -26,8 +26,6 @@ type TLSConfig struct {
 	CAFile string
 	// CertMetrics counts reloads of the files. If zero, an unregistered set.
 	CertMetrics *certs.Metrics
-	// ReloadInterval is how often the files are checked for changes. If zero, 5 s.
-	ReloadInterval time.Duration
 	// Verify is none, or peer to request a device certificate and verify it against CAFile. The default is none.
 	Verify string
 	// FailIfNoCert refuses devices without a certificate. It needs Verify to be peer. If zero, they are let in.
@@ -45,7 +43,12 @@ type TLSConfig struct {
 	// all wait for a processor, the new connection is closed. Both are counted. Connections that have not sent a whole
 	// ClientHello are counted apart: four times as many are allowed, and the oldest is evicted. If zero, 1024.
 	MaxHandshakes int
+
+	certificateWatch time.Duration // how often the certificate files are checked; tests shorten it
 }
+
+// certificateWatch is how often the certificate files are checked.
+const certificateWatch = 5 * time.Second
 
 const (
 	verifyNone = "none"
@@ -86,7 +89,7 @@ func listenTLS(ctx context.Context, cfg TLSConfig) (*TLS, error) {
 	}
 	s.tls = sec
 	s.opening = newOpening(cmp.Or(cfg.MaxHandshakes, defaultMaxOpening))
-	return &TLS{stream: s, interval: cmp.Or(cfg.ReloadInterval, 5*time.Second)}, nil
+	return &TLS{stream: s, interval: cmp.Or(cfg.certificateWatch, certificateWatch)}, nil
 }
 
 // parameters checks the settings that do not come from files.

@@ -18,8 +18,8 @@ import (
 // unixPrefix begins the bind of a socket in the file system.
 const unixPrefix = "unix:"
 
-// defaultUnixMode lets the user and group of the process connect.
-const defaultUnixMode fs.FileMode = 0o660
+// unixMode is the file mode of sockets: the user and group of the process may connect.
+const unixMode fs.FileMode = 0o660
 
 // splitBind splits unix:/path from host:port.
 func splitBind(bind string) (network, address string) {
@@ -30,12 +30,9 @@ func splitBind(bind string) (network, address string) {
 }
 
 // listenUnix listens on a path. It removes a stale socket left by an earlier process; any other file there is an error.
-func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string, mode fs.FileMode) (net.Listener, error) {
-	if mode == 0 {
-		mode = defaultUnixMode
-	}
+func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string) (net.Listener, error) {
 	fresh := false
-	listen := func() (net.Listener, error) { return sockets.Listen(ctx, "unix", path, unixControl(mode, &fresh)) }
+	listen := func() (net.Listener, error) { return sockets.Listen(ctx, "unix", path, unixControl(&fresh)) }
 	l, err := listen()
 	if errors.Is(err, unix.EADDRINUSE) && removeStale(ctx, path) {
 		l, err = listen()
@@ -43,7 +40,7 @@ func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string, mode
 	if err != nil || !fresh || strings.HasPrefix(path, "@") {
 		return l, err
 	}
-	if err := os.Chmod(path, mode); err != nil { // the umask may have cleared bits
+	if err := os.Chmod(path, unixMode); err != nil { // the umask may have cleared bits
 		return nil, errors.Join(fmt.Errorf("setting the mode of the unix socket: %w", err), l.Close())
 	}
 	return l, nil
@@ -51,14 +48,14 @@ func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string, mode
 
 // unixControl sets the mode before the file appears, so that it is never too permissive; on systems that cannot, the
 // chmod afterwards does it. An inherited socket already has its file and mode.
-func unixControl(mode fs.FileMode, fresh *bool) sockets.Control {
+func unixControl(fresh *bool) sockets.Control {
 	return func(_, _ string, raw syscall.RawConn) error {
 		return raw.Control(func(fd uintptr) {
 			name, err := unix.Getsockname(int(fd))
 			bound, ok := name.(*unix.SockaddrUnix)
 			// an unnamed socket reads as @
 			if *fresh = err != nil || !ok || bound.Name == "" || bound.Name == "@"; *fresh {
-				_ = unix.Fchmod(int(fd), uint32(mode.Perm()))
+				_ = unix.Fchmod(int(fd), uint32(unixMode.Perm()))
 			}
 		})
 	}

@@ -207,7 +207,8 @@ func (e *ender) check(id string, err error, policy remote.OnFailure, lost bool) 
 		}
 		return nil
 	}
-	if err := within("the end of "+id+" comes", func() bool { return strings.Contains(e.of(id), "closed") }); err != nil {
+	ended := func() bool { return strings.Contains(e.of(id), "closed") }
+	if err := within("the end of "+id+" comes", ended); err != nil {
 		return err
 	}
 	if got := e.of(id); got != goodSession {

@@ -285,7 +285,8 @@ func TestSessionRetriesEventsInFlight(t *testing.T) {
 		got := make([]byte, len(want))
 		must(t, c.SetReadDeadline(time.Now().Add(90*time.Second)))
 		if n, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("device %d: %d of %d bytes, in order: %v, %v", i, n, len(want), bytes.HasPrefix(want, got[:n]), err)
+			t.Errorf("device %d: %d of %d bytes, in order: %v, %v", i, n, len(want),
+				bytes.HasPrefix(want, got[:n]), err)
 		}
 	}
 	writing.Wait()

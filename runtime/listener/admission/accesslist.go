@@ -109,7 +109,8 @@ func unmapped(p netip.Prefix) ([]netip.Prefix, error) {
 		return []netip.Prefix{p.Masked()}, nil
 	}
 	if p.Bits() < 96 {
-		return nil, fmt.Errorf("a prefix of IPv4 in IPv6 is at least 96 bits long, not %d: write the IPv4 prefix instead",
+		return nil, fmt.Errorf(
+			"a prefix of IPv4 in IPv6 is at least 96 bits long, not %d: write the IPv4 prefix instead",
 			p.Bits())
 	}
 	return []netip.Prefix{netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked()}, nil

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -73,34 +74,35 @@ func TestPeersWithoutAddressAndListsWithoutRules(t *testing.T) {
 
 func TestBadAccessRules(t *testing.T) {
 	for _, tt := range []struct{ rule, want string }{
-		{"", `access rule 2, "": it is empty: write allow or deny and an address, a prefix or all`},
-		{"  ", `access rule 2, "  ": it is empty: write allow or deny and an address, a prefix or all`},
-		{"permit all", `access rule 2, "permit all": "permit" is neither allow nor deny`},
-		{"Allow all", `access rule 2, "Allow all": "Allow" is neither allow nor deny`},
-		{"# note", `access rule 2, "# note": "#" is neither allow nor deny`},
-		{"allow", `access rule 2, "allow": allow whom? Add an address, a prefix or all`},
-		{"deny 10.0.0.1 10.0.0.2", `access rule 2, "deny 10.0.0.1 10.0.0.2": "10.0.0.2" is too much: write one rule for each address`},
-		{"deny ALL", `access rule 2, "deny ALL": "ALL" is no IP address`},
-		{"deny example.com", `access rule 2, "deny example.com": "example.com" is no IP address`},
-		{"deny 10.0.0.256", `access rule 2, "deny 10.0.0.256": "10.0.0.256" is no IP address`},
-		{"deny 10.0.0.01", `access rule 2, "deny 10.0.0.01": "10.0.0.01" is no IP address`},
-		{"deny 10.0.0/8", `access rule 2, "deny 10.0.0/8": "10.0.0" is no IP address`},
-		{"deny /8", `access rule 2, "deny /8": "" is no IP address`},
-		{"deny 10.0.0.0/33", `access rule 2, "deny 10.0.0.0/33": "33" is no prefix length: write 0 to 32`},
-		{"deny 10.0.0.0/", `access rule 2, "deny 10.0.0.0/": "" is no prefix length: write 0 to 32`},
-		{"deny 10.0.0.0/-1", `access rule 2, "deny 10.0.0.0/-1": "-1" is no prefix length: write 0 to 32`},
-		{"deny 10.0.0.0/255.0.0.0", `access rule 2, "deny 10.0.0.0/255.0.0.0": "255.0.0.0" is no prefix length: write 0 to 32`},
-		{"deny 2001:db8::/129", `access rule 2, "deny 2001:db8::/129": "129" is no prefix length: write 0 to 128`},
-		{"deny fe80::1%eth0", `access rule 2, "deny fe80::1%eth0": leave out the zone "eth0": rules do not look at it`},
-		{"deny fe80::%eth0/64", `access rule 2, "deny fe80::%eth0/64": leave out the zone "eth0": rules do not look at it`},
+		{"", `it is empty: write allow or deny and an address, a prefix or all`},
+		{"  ", `it is empty: write allow or deny and an address, a prefix or all`},
+		{"permit all", `"permit" is neither allow nor deny`},
+		{"Allow all", `"Allow" is neither allow nor deny`},
+		{"# note", `"#" is neither allow nor deny`},
+		{"allow", `allow whom? Add an address, a prefix or all`},
+		{"deny 10.0.0.1 10.0.0.2", `"10.0.0.2" is too much: write one rule for each address`},
+		{"deny ALL", `"ALL" is no IP address`},
+		{"deny example.com", `"example.com" is no IP address`},
+		{"deny 10.0.0.256", `"10.0.0.256" is no IP address`},
+		{"deny 10.0.0.01", `"10.0.0.01" is no IP address`},
+		{"deny 10.0.0/8", `"10.0.0" is no IP address`},
+		{"deny /8", `"" is no IP address`},
+		{"deny 10.0.0.0/33", `"33" is no prefix length: write 0 to 32`},
+		{"deny 10.0.0.0/", `"" is no prefix length: write 0 to 32`},
+		{"deny 10.0.0.0/-1", `"-1" is no prefix length: write 0 to 32`},
+		{"deny 10.0.0.0/255.0.0.0", `"255.0.0.0" is no prefix length: write 0 to 32`},
+		{"deny 2001:db8::/129", `"129" is no prefix length: write 0 to 128`},
+		{"deny fe80::1%eth0", `leave out the zone "eth0": rules do not look at it`},
+		{"deny fe80::%eth0/64", `leave out the zone "eth0": rules do not look at it`},
 		{
 			"deny ::ffff:0.0.0.0/95",
-			`access rule 2, "deny ::ffff:0.0.0.0/95": a prefix of IPv4 in IPv6 is at least 96 bits long, not 95: write the IPv4 prefix instead`,
+			"a prefix of IPv4 in IPv6 is at least 96 bits long, not 95: write the IPv4 prefix instead",
 		},
 	} {
 		list, err := ParseAccess([]string{"allow all", tt.rule})
-		if err == nil || err.Error() != tt.want || list != nil {
-			t.Errorf("%q:\n got %v\nwant %s", tt.rule, err, tt.want)
+		want := fmt.Sprintf("access rule 2, %q: %s", tt.rule, tt.want)
+		if err == nil || err.Error() != want || list != nil {
+			t.Errorf("got %v\nwant %s", err, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -21,10 +22,12 @@ type BanConfig struct {
 	Window time.Duration
 	// Duration is how long a banned source is refused. If zero, 10 minutes.
 	Duration time.Duration
-	// Sources bounds the failing sources remembered, and the banned ones; a new one replaces the oldest. If zero,
-	// 16384.
-	Sources int
+
+	sources int // replaces maxBanSources; set by tests only
 }
+
+// maxBanSources bounds the failing sources remembered, and the banned ones; a new one replaces the oldest.
+const maxBanSources = 16384
 
 // maxBanFailures bounds the memory for one source: 8 bytes a failure.
 const maxBanFailures = 100
@@ -37,8 +40,6 @@ func (c *BanConfig) check() error {
 		return fmt.Errorf("a ban for failures within %v: it must not be negative", c.Window)
 	case c.Duration < 0:
 		return fmt.Errorf("a ban of %v: it must not be negative", c.Duration)
-	case c.Sources < 0:
-		return fmt.Errorf("%d sources remembered for bans: it must not be negative", c.Sources)
 	}
 	return nil
 }
@@ -76,13 +77,11 @@ func newBans(cfg BanConfig, listener string, log *slog.Logger, m *Metrics) *bans
 	if cfg.Duration == 0 {
 		cfg.Duration = 10 * time.Minute
 	}
-	if cfg.Sources == 0 {
-		cfg.Sources = 16384
-	}
+	most := cmp.Or(cfg.sources, maxBanSources)
 	b := &bans{
 		cfg: cfg, log: log, lines: rate.NewLimiter(banLogRate, banLogBurst),
 		count: m.bans.WithLabelValues(listener), gauge: m.banned.WithLabelValues(listener), start: time.Now(),
-		failing: newExpiringSet(cfg.Sources), jailed: newExpiringSet(cfg.Sources),
+		failing: newExpiringSet(most), jailed: newExpiringSet(most),
 	}
 	b.sweeper = time.AfterFunc(math.MaxInt64, b.sweep)
 	return b

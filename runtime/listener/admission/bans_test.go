@@ -72,7 +72,8 @@ func TestBanOfAFailingSource(t *testing.T) {
 			t.Error("Allowed does not know the bans")
 		}
 		b.wantCounts(3, 3)
-		const line = `level=WARN msg="source banned" listener=l source=2001:db8::/64 failures=3 within=1m0s duration=1h0m0s suppressed=0`
+		const line = `level=WARN msg="source banned" listener=l source=2001:db8::/64 failures=3 ` +
+			"within=1m0s duration=1h0m0s suppressed=0"
 		if !strings.Contains(b.log.String(), line) {
 			t.Error(b.log.String())
 		}
@@ -123,7 +124,7 @@ func TestDefaultsOfBans(t *testing.T) {
 // A million sources cost no more than those that are remembered, and those of a peer without an address nothing.
 func TestMemoryOfBansIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := bansOf(t, BanConfig{Failures: 2, Window: time.Minute, Duration: time.Minute, Sources: 3})
+		b := bansOf(t, BanConfig{Failures: 2, Window: time.Minute, Duration: time.Minute, sources: 3})
 		for i := range 100 {
 			b.fail(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}).String(), 1)
 		}

@@ -77,8 +77,8 @@ func (d *Descriptors) Silent() int {
 	return d.silent.Len()
 }
 
-// Recount reserves what the process has open now beside its devices, and 48, and at least 64 in all; under a small limit
-// half of the limit, or 8 more than are open. Call it when everything but the devices is running.
+// Recount reserves what the process has open now besides its devices, plus 48, and at least 64; under a small limit,
+// half of the limit or 8 more than are open. Call it when everything but the devices is running.
 func (d *Descriptors) Recount() { d.share(openFiles() - int(d.taken.Load())) }
 
 func (d *Descriptors) share(open int) {

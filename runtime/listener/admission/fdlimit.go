@@ -17,8 +17,8 @@ const (
 	leastBeyondOpen = 8
 )
 
-// reservedFiles returns how many descriptors are reserved if the process has open of soft in use for itself. Under a small
-// limit the reserve is half of it, unless more are open already, so that devices are still served.
+// reservedFiles returns how many of soft descriptors are reserved if the process has open in use for itself. Under a
+// small limit the reserve is half of it, unless more are open already, so that devices are still served.
 func reservedFiles(open int, soft uint64) uint64 {
 	full := uint64(max(ownFiles, open+reserveBeyondOpen))
 	return min(full, max(soft/2, uint64(open+leastBeyondOpen)))

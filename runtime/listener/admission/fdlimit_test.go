@@ -24,8 +24,9 @@ func TestFilesAgainstConnections(t *testing.T) {
 		{100000, math.MaxUint64, math.MaxUint64, true, "this process may open any number of files"},
 		{100000, math.MaxInt64 + 1, math.MaxUint64, true, "this process may open any number of files"},
 		{
-			19937, 20000, 30000, false, "19937 connections cannot be reached: this process may open 20000 files (hard limit 30000), " +
-				"which is 19936 connections; raise it to 20001 (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
+			19937, 20000, 30000, false, "19937 connections cannot be reached: this process may open 20000 files " +
+				"(hard limit 30000), which is 19936 connections; raise it to 20001 (ulimit -n, LimitNOFILE= of a " +
+				"systemd service) or lower max_connections",
 		},
 	} {
 		if message, ok := describeFiles(tt.want, 10, tt.soft, tt.hard); message != tt.message || ok != tt.ok {

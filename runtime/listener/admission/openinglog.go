@@ -27,7 +27,7 @@ var (
 )
 
 // OpeningLog logs connections that failed before they were established, at most one line per result in
-// lograte.DefaultInterval.
+// lograte.Interval.
 type OpeningLog struct {
 	log *slog.Logger
 

@@ -209,8 +209,8 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 // Thousands of hellos of forged sources leave devices served, old and new, and the memory returns.
 func TestDTLSSpoofedHellos(t *testing.T) {
 	cfg := certDTLS(t)
-	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix, cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix = 100_000, 100_000, 256,
-		256
+	cfg.NewPeersPerSecond = 800_000
+	cfg.SetMaxUnverified(256)
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	device := s.dial(t)
 	dtlsEchoes(t, device, "before")
@@ -252,7 +252,7 @@ func sendFrom(t testing.TB, source net.IP, b []byte, to *net.UDPAddr) {
 // Handshakes that stop half way make room for those that go on, and the memory returns.
 func TestDTLSHalfOpenHandshakes(t *testing.T) {
 	cfg := certDTLS(t)
-	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 100_000, 100_000
+	cfg.NewPeersPerSecond = 800_000 // an eighth from one prefix
 	cfg.MaxHandshakes, cfg.HandshakeTimeout = 128, 3*time.Second
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	device := s.dial(t)
@@ -287,7 +287,7 @@ func TestDTLSHalfOpenHandshakes(t *testing.T) {
 // FuzzDTLS feeds a listener with datagrams of one source, some of them behind a real hello: others stay served.
 func FuzzDTLS(f *testing.F) {
 	cfg := certDTLS(f)
-	cfg.MaxPeers, cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 1_000_000, 1e6, 1e6
+	cfg.MaxPeers, cfg.NewPeersPerSecond = 1_000_000, 8e6
 	s := serveDTLS(f, cfg, gateway.Limits{}, listenertest.Send)
 	device := s.dial(f)
 	hello := dtls.AHello(0, 0xc02b)
@@ -314,7 +314,7 @@ func FuzzDTLS(f *testing.F) {
 // handshake completes.
 func TestDTLSHellosMustComeAgainUnderAFlood(t *testing.T) {
 	cfg := certDTLS(t)
-	cfg.MaxUnverified = 40
+	cfg.SetMaxUnverified(40)
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	dtlsEchoes(t, s.dial(t), "without a flood")
 	if n := s.Count(t, "exgate_dtls_dropped_total", "greylisted"); n != 0 {

@@ -45,18 +45,11 @@ type Config struct {
 	HandshakeTimeout time.Duration
 	// MaxHandshakes bounds such handshakes; a further one evicts the oldest. If zero, 512.
 	MaxHandshakes int
-	// MaxUnverified is how many sources may have sent a first ClientHello without having proved their address yet; each
-	// costs up to 60 KB for at most 2 s. While more than a quarter are there, a hello is taken when it comes again. If
-	// zero, 1024.
-	MaxUnverified int
-	// MaxUnverifiedPerPrefix is the same for one IPv4 /24 or IPv6 /64. If zero, a quarter of MaxUnverified.
-	MaxUnverifiedPerPrefix int
 	// MaxPeers bounds the number of client addresses. If zero, 50,000.
 	MaxPeers int
-	// NewPeersPerSecond bounds the new addresses each second. One second's allowance may come at once. If zero, 2,000.
+	// NewPeersPerSecond bounds the new addresses each second, and an eighth of them those of one IPv4 /24 or IPv6
+	// /64. One second's allowance may come at once. If zero, 2,000.
 	NewPeersPerSecond float64
-	// NewPeersPerPrefix bounds the same for one IPv4 /24 or IPv6 /64. If zero, an eighth of NewPeersPerSecond.
-	NewPeersPerPrefix float64
 	// QueueDatagrams bounds the datagrams of one session that wait for its handler; further ones are dropped and
 	// counted. If zero, 64.
 	QueueDatagrams int
@@ -76,7 +69,14 @@ type Config struct {
 	UDPMetrics *udp.Metrics
 	// CertMetrics counts reloads of certificate files. If zero, an unregistered set.
 	CertMetrics *certs.Metrics
+
+	maxUnverified int // replaces the constant; set by tests only
 }
+
+// maxUnverified is how many sources may have sent a first ClientHello without having proved their address yet, a
+// quarter of them from one IPv4 /24 or IPv6 /64. Each costs up to 60 KB for at most unverifiedTimeout. While more than
+// a quarter of the slots are taken, a hello counts only when it is sent again.
+const maxUnverified = 1024
 
 // unverifiedTimeout is how long a source has to prove its address: a round trip and the retransmission of one lost
 // datagram.
@@ -90,10 +90,8 @@ func (c *Config) setDefaults() {
 	c.Verify = cmp.Or(c.Verify, "none")
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
 	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, 512)
-	c.MaxUnverified = cmp.Or(c.MaxUnverified, 1024)
-	c.MaxUnverifiedPerPrefix = cmp.Or(c.MaxUnverifiedPerPrefix, max(c.MaxUnverified/4, 1))
+	c.maxUnverified = cmp.Or(c.maxUnverified, maxUnverified)
 	c.NewPeersPerSecond = cmp.Or(c.NewPeersPerSecond, 2000)
-	c.NewPeersPerPrefix = cmp.Or(c.NewPeersPerPrefix, c.NewPeersPerSecond/8)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -120,9 +118,8 @@ func (c *Config) check() error {
 		return errors.New("to verify clients it needs a certificate of its own and a CA file")
 	case c.FailIfNoCert && c.Verify != "peer":
 		return errors.New("fail_if_no_cert means nothing unless verify is peer")
-	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxUnverified < 0 || c.MaxUnverifiedPerPrefix < 0 ||
-		c.MaxPeers < 0 || c.QueueDatagrams < 0 ||
-		c.NewPeersPerSecond < 0 || c.NewPeersPerPrefix < 0:
+	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxPeers < 0 || c.QueueDatagrams < 0 ||
+		c.NewPeersPerSecond < 0:
 		return errors.New("a timeout, a maximum or a rate is negative")
 	}
 	return nil

@@ -52,7 +52,7 @@ func Listen(ctx context.Context, cfg Config) (*Listener, error) {
 	}
 	l.mux, err = udp.NewMux(ctx, udp.Config{
 		Name: l.cfg.Name, Bind: cfg.Bind, IdleTimeout: time.Minute, MaxPeers: cfg.MaxPeers,
-		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerPrefix,
+		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerSecond / 8,
 		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxRead, ReadBuffer: cfg.ReadBuffer,
 		WriteBuffer: cfg.WriteBuffer,
 		Sockets:     cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.UDPMetrics,
@@ -80,7 +80,7 @@ func newListener(cfg Config) (*Listener, error) {
 	if err := l.renew(); err != nil {
 		return nil, err
 	}
-	l.unverified = admission.NewWaitingRoom(cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix)
+	l.unverified = admission.NewWaitingRoom(cfg.maxUnverified, max(cfg.maxUnverified/4, 1))
 	l.handshaking = admission.NewWaitingRoom(cfg.MaxHandshakes, max(cfg.MaxHandshakes/2, 1))
 	l.pending, l.giveUp = context.WithCancelCause(context.Background())
 	return l, nil

@@ -295,7 +295,8 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 			t.Fatal("a stranger was let in")
 		}
 	}
-	gatewaytest.Eventually(t, "the ban", func() bool { return !cfg.Admission.Allowed(netip.MustParseAddr("127.0.0.1")) })
+	gatewaytest.Eventually(t, "the ban",
+		func() bool { return !cfg.Admission.Allowed(netip.MustParseAddr("127.0.0.1")) })
 }
 
 // A changed certificate serves new clients, and no session ends.

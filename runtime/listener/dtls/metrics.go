@@ -14,8 +14,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_dtls_handshakes_total",
-			Help: "DTLS handshakes by result: completed, failed, timeout, evicted (too many at once), refused, closed, " +
-				"unproved (the source was silent after its first ClientHello).",
+			Help: "DTLS handshakes by result: completed, failed, timeout, evicted (too many at once), refused, " +
+				"closed, unproved (the source was silent after its first ClientHello).",
 		}, []string{"listener", "result"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_dtls_dropped_total",

@@ -166,7 +166,8 @@ func TestMuxIdleTimeoutIsEachPeersOwn(t *testing.T) {
 			w.send(b, "alive")
 			time.Sleep(9 * time.Second)
 		}
-		expect(t, h, "10.0.100.1 hello, 10.0.100.2 alive, 10.0.100.2 alive, 10.0.100.2 alive, 10.0.100.2 alive, 10.0.100.1 idle, 10.0.100.1 ended")
+		expect(t, h, "10.0.100.1 hello, 10.0.100.2 alive, 10.0.100.2 alive, 10.0.100.2 alive, 10.0.100.2 alive, "+
+			"10.0.100.1 idle, 10.0.100.1 ended")
 		time.Sleep(30 * time.Second)
 		expect(t, h, "10.0.100.2 idle, 10.0.100.2 ended")
 		if n := m.peers.Load(); n != 0 {

@@ -127,7 +127,7 @@ func (c *streamConn) invoke(to *backend.Backend, m eventKind, request proto.Mess
 	return stream.invoke(before, c.conn, request)
 }
 
-// timerTimeout sends OnTimerTimeout on a stream of its own instead of the shared one: it waits for the handler's answer,
+// timerTimeout sends OnTimerTimeout on its own stream instead of the shared one. It waits for the handler's answer,
 // because the gateway closes the connection afterwards, and what the callback sends would be lost.
 func (c *streamConn) timerTimeout(to *backend.Backend, request proto.Message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.dialect.caller.Timeout)

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,9 +43,12 @@ func (r *rules) Allows(client gateway.Device, _ access.Action, topic string) boo
 
 func openEmbedded(t *testing.T) *upstream {
 	r := &rules{}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	b, err := embedded.New(embedded.Config{
-		Bind: "127.0.0.1:0", Authenticator: r, ACL: r,
-		Logger: slog.New(slog.DiscardHandler),
+		Listener: l, Authenticator: r, ACL: r, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

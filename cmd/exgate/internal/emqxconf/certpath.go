@@ -40,7 +40,7 @@ func (s *scope) path(name string, v *hocon.Value) (string, bool) {
 		if name[1] == "EMQX_ETC_DIR" || name[2] == "platform_etc_dir" {
 			return s.opts.EtcDir
 		}
-		value, ok := s.opts.LookupEnv(name[1])
+		value, ok := s.opts.lookupEnv(name[1])
 		unknown = unknown || !ok
 		return value
 	})

@@ -18,7 +18,7 @@ func TestResultsAreRight(t *testing.T) {
 	for version := range versions {
 		t.Run(version, func(t *testing.T) {
 			etc := etcFolder(t)
-			result := imported(t, version, emqxconf.Options{EtcDir: etc, LookupEnv: noVariables})
+			result := imported(t, version, emqxconf.Options{EtcDir: etc}.WithEnv(noVariables))
 			done := strings.NewReplacer("/var/lib/emqx/certs", filepath.Join(etc, "certs"),
 				"secure/${username}/${zone}/", "secure/${username}/default/")
 			text := done.Replace(string(result.YAML))

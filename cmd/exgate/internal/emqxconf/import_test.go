@@ -41,7 +41,7 @@ func noVariables(string) (string, bool) { return "", false }
 func TestGolden(t *testing.T) {
 	for version := range versions {
 		t.Run(version, func(t *testing.T) {
-			result := imported(t, version, emqxconf.Options{EtcDir: "/etc/emqx", LookupEnv: noVariables})
+			result := imported(t, version, emqxconf.Options{EtcDir: "/etc/emqx"}.WithEnv(noVariables))
 			golden(t, "exgate.yaml", string(result.YAML))
 			golden(t, "findings.txt", result.String())
 		})
@@ -66,7 +66,7 @@ func golden(t *testing.T, name, got string) {
 
 // TestSecretsStay looks for the secrets of testdata/5.8: passwords, a certificate, and misplaced secrets.
 func TestSecretsStay(t *testing.T) {
-	result := imported(t, "5.8", emqxconf.Options{EtcDir: "/etc/emqx", LookupEnv: noVariables})
+	result := imported(t, "5.8", emqxconf.Options{EtcDir: "/etc/emqx"}.WithEnv(noVariables))
 	for name, text := range map[string]string{
 		"the configuration": string(result.YAML),
 		"the findings":      result.String(),
@@ -86,12 +86,12 @@ func TestUpstream(t *testing.T) {
 
 // one is a file by the name f and nothing else.
 func one(text string) emqxconf.Options {
-	return emqxconf.Options{EtcDir: "/etc/emqx", LookupEnv: noVariables, ReadFile: func(name string) ([]byte, error) {
+	return emqxconf.Options{EtcDir: "/etc/emqx"}.WithEnv(noVariables).WithFiles(func(name string) ([]byte, error) {
 		if name != "f" {
 			return nil, os.ErrNotExist
 		}
 		return []byte(text), nil
-	}}
+	})
 }
 
 func TestErrors(t *testing.T) {
@@ -177,9 +177,7 @@ func TestTooManyListeners(t *testing.T) {
 		fmt.Fprintf(&v5, "listeners.tcp.l%d { bind = %d }\n", i, i+1)
 	}
 	for text, want := range map[string]string{v4.String(): "f:1001: ", v5.String() + "}\n": "f:1002: "} {
-		_, err := emqxconf.Import("f", emqxconf.Options{EtcDir: "/etc/emqx", ReadFile: func(string) ([]byte, error) {
-			return []byte(text), nil
-		}})
+		_, err := emqxconf.Import("f", one(text))
 		if err == nil || err.Error() != want+"the configuration has more than 1000 listeners" {
 			t.Errorf("%v", err)
 		}

@@ -19,10 +19,9 @@ type Options struct {
 	// Upstream is the URL of the broker, such as mqtt://host:1883. If zero, the result uses the embedded broker, with a
 	// comment.
 	Upstream string
-	// ReadFile reads the file and its includes. If zero, it reads regular files of up to 16 MiB.
-	ReadFile func(name string) ([]byte, error)
-	// LookupEnv resolves variables in file names. If zero, os.LookupEnv.
-	LookupEnv func(name string) (string, bool)
+
+	readFile  func(name string) ([]byte, error) // reads the file and its includes; tests replace it
+	lookupEnv func(name string) (string, bool)  // resolves variables in file names; tests replace it
 }
 
 // Result is a configuration of exgate and the findings.
@@ -66,7 +65,7 @@ func Import(file string, opts Options) (*Result, error) {
 	if err := im.defaults(file); err != nil {
 		return nil, err
 	}
-	text, err := im.opts.ReadFile(file)
+	text, err := im.opts.readFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +91,11 @@ func Import(file string, opts Options) (*Result, error) {
 }
 
 func (im *importer) defaults(file string) (err error) {
-	if im.opts.ReadFile == nil {
-		im.opts.ReadFile = func(name string) ([]byte, error) { return boundedfile.Read(name, largest) }
+	if im.opts.readFile == nil {
+		im.opts.readFile = func(name string) ([]byte, error) { return boundedfile.Read(name, largest) }
 	}
-	if im.opts.LookupEnv == nil {
-		im.opts.LookupEnv = os.LookupEnv
+	if im.opts.lookupEnv == nil {
+		im.opts.lookupEnv = os.LookupEnv
 	}
 	if im.opts.EtcDir == "" {
 		im.opts.EtcDir, err = etcDir(file)
@@ -121,7 +120,7 @@ func (im *importer) readV5(file string, text []byte) error {
 		if name == file {
 			return text, nil
 		}
-		return im.opts.ReadFile(name)
+		return im.opts.readFile(name)
 	}
 	if !bytes.Contains(text, []byte("exproto")) && !bytes.Contains(text, []byte("include")) {
 		return fmt.Errorf("%s: %w", file, ErrNoExProto)

@@ -158,7 +158,8 @@ func TestARecordingReplacesFilesOnly(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := Run(t.Context(), open(t, cProbe, "", wasm.Limits{}), strings.NewReader("ping\n"), io.Discard, RunOptions{Record: pipe})
+	err := Run(t.Context(), open(t, cProbe, "", wasm.Limits{}), strings.NewReader("ping\n"), io.Discard,
+		RunOptions{Record: pipe})
 	if !errors.Is(err, boundedfile.ErrNotRegular) {
 		t.Errorf("got %v", err)
 	}

@@ -42,21 +42,21 @@ type Config struct {
 	Versions *rollout.Metrics
 	Metrics  *Metrics
 
-	// Settle is how long a file must be unchanged before it is read. If zero, 500 ms.
-	Settle time.Duration
-
-	// Poll is how often the folder is read if file notifications are unavailable, as on network file systems. If zero,
-	// 5 s.
-	Poll time.Duration
-
-	// StartWait bounds the time that Open waits for slow modules. They become active when they are ready. If zero, 5 s.
-	StartWait time.Duration
-
 	// Needed names the modules that listeners of the configuration use. They are loaded without waiting for others.
 	Needed []string
 
+	times   times
 	loading func(name string) // called before a module is loaded; set by tests only
 }
+
+// times are the delays of a folder. Tests change them.
+type times struct {
+	settle    time.Duration // a file must be unchanged for this long before it is read
+	poll      time.Duration // how often the folder is read if file notifications are unavailable, as over NFS
+	startWait time.Duration // how long Open waits for slow modules, which become active when they are ready
+}
+
+var defaultTimes = times{settle: 500 * time.Millisecond, poll: 5 * time.Second, startWait: 5 * time.Second}
 
 // Handler returns the name of the handler of a module in the gateway.
 func Handler(module string) string { return "modules/" + module }
@@ -86,8 +86,7 @@ type Folder struct {
 // Open loads the modules in the folder, and watches it from then on. Errors of modules are in their status and in the
 // log.
 func Open(ctx context.Context, c Config) (*Folder, error) {
-	c.Settle, c.Poll, c.StartWait = cmp.Or(c.Settle, 500*time.Millisecond), cmp.Or(c.Poll, 5*time.Second),
-		cmp.Or(c.StartWait, 5*time.Second)
+	c.times = cmp.Or(c.times, defaultTimes)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -112,12 +111,13 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 		cancel()
 		return nil, fmt.Errorf("reading the modules folder: %s", f.trouble)
 	}
-	start, done := context.WithTimeout(ctx, c.StartWait)
+	start, done := context.WithTimeout(ctx, c.times.startWait)
 	defer done()
 	f.wait(start, "")
 	f.look(watching, 0) // for listeners that need another module
 	if slow := f.wait(start, ""); slow != "" {
-		f.log.Warn("modules are slow to load; starting without them", "slow", slow, "waited", c.StartWait.String())
+		f.log.Warn("modules are slow to load; starting without them", "slow", slow,
+			"waited", c.times.startWait.String())
 	}
 	go f.watch(watching)
 	return f, nil

@@ -337,7 +337,7 @@ func TestSlowModules(t *testing.T) {
 	files["needed.wasm"] = guest(t, "echo")
 	ready := make(chan struct{})
 	h := newFixtureWith(t, files, func(c *Config) {
-		c.StartWait, c.Needed = time.Millisecond, []string{"needed"}
+		c.times.startWait, c.Needed = time.Millisecond, []string{"needed"}
 		c.loading = func(name string) {
 			if strings.HasPrefix(name, "slow") {
 				<-ready

@@ -42,17 +42,17 @@ func (f *Folder) look(ctx context.Context, settle time.Duration) (next time.Dura
 	found, err := f.scan()
 	f.complain(err)
 	if err != nil {
-		return f.config.Poll
+		return f.config.times.poll
 	}
 	for name := range found {
 		if f.entries[name] == nil {
 			f.entries[name] = &entry{folder: f, name: name}
 		}
 	}
-	next = f.config.Poll
+	next = f.config.times.poll
 	for name, e := range f.entries {
 		if !e.mu.TryLock() { // being loaded
-			next = min(next, f.config.Settle)
+			next = min(next, f.config.times.settle)
 			continue
 		}
 		if e.forgotten {
@@ -74,10 +74,10 @@ func (f *Folder) lookAt(ctx context.Context, e *entry, now files, settle time.Du
 		return wait
 	case ctx.Err() != nil || e.taken && !e.unheard || e.forgotten:
 		e.mu.Unlock()
-		return f.config.Poll
+		return f.config.times.poll
 	}
 	f.load(ctx, e)
-	return f.config.Settle
+	return f.config.times.settle
 }
 
 // load loads the files of an entry, or retries its listener, in a goroutine that then unlocks the entry.

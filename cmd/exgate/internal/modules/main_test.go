@@ -53,8 +53,8 @@ func newFixtureWith(t *testing.T, files map[string][]byte, change func(*Config))
 	must(t, err)
 	must(t, h.gateway.SetConnector("broker", broker))
 	h.config = Config{
-		Path: h.path, Gateway: h.gateway, Listen: h.listen, Logger: quiet, Settle: 20 * time.Millisecond,
-		Poll: 50 * time.Millisecond, StartWait: time.Minute,
+		Path: h.path, Gateway: h.gateway, Listen: h.listen, Logger: quiet,
+		times: times{settle: 20 * time.Millisecond, poll: 50 * time.Millisecond, startWait: time.Minute},
 	}
 	change(&h.config)
 	h.folder, err = Open(t.Context(), h.config)

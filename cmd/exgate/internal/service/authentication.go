@@ -30,7 +30,7 @@ func (s *Service) authentication(broker access.Authenticator) (*authentication, 
 		a.chain = append(a.chain, access.Link{Name: name, Authenticator: a.metrics.Measure(name, link)})
 	}
 	if rules := s.cfg.Upstream.Authentication.Rules; rules != "" {
-		file, err := a.file("rules", rules)
+		file, err := a.file("upstream.authentication.rules", rules)
 		if err != nil {
 			a.close()
 			return nil, err
@@ -43,7 +43,7 @@ func (s *Service) authentication(broker access.Authenticator) (*authentication, 
 func (a *authentication) link(name string, broker access.Authenticator) (access.Authenticator, error) {
 	switch of := a.service.cfg.Upstream.Authentication; name {
 	case "file":
-		return a.file(name, of.File)
+		return a.file("upstream.authentication.file", of.File)
 	case "http":
 		return a.byURL(of.HTTP)
 	case "jwt":
@@ -56,23 +56,30 @@ func (a *authentication) link(name string, broker access.Authenticator) (access.
 	panic("internal error: unknown authenticator " + name)
 }
 
-// file loads the file of a setting and reloads it when it changes.
-func (a *authentication) file(setting, name string) (*access.File, error) {
-	file, err := access.LoadFile(name)
+func (a *authentication) file(key, name string) (*access.File, error) {
+	file, end, err := a.service.authFile(key, name)
 	if err != nil {
-		return nil, a.service.cfg.Problem("upstream.authentication."+setting, "%v", err)
+		return nil, err
+	}
+	a.ends = append(a.ends, end)
+	return file, nil
+}
+
+// authFile loads the file of a setting and reloads it when it changes, until end is called.
+func (s *Service) authFile(key, name string) (file *access.File, end func(), err error) {
+	if file, err = access.LoadFile(name); err != nil {
+		return nil, nil, s.cfg.Problem(key, "%v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		file.Watch(ctx, a.service.log)
+		file.Watch(ctx, s.log)
 	}()
-	a.ends = append(a.ends, func() {
+	return file, func() {
 		cancel()
 		<-done
-	})
-	return file, nil
+	}, nil
 }
 
 func (a *authentication) byURL(of config.AuthByURL) (access.Authenticator, error) {

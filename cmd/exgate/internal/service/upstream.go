@@ -65,10 +65,23 @@ func (s *Service) startEmbedded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := embedded.New(embedded.Config{
-		Listener: s.files.Listener(l, 0), AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log,
+	broker := embedded.Config{
+		Listener: s.files.Listener(l, 0), MaxClients: cfg.MaxClients, Logger: s.log,
 		Metrics: embedded.NewMetrics(s.registry),
-	})
+	}
+	if cfg.AuthFile != "" {
+		file, end, err := s.authFile("upstream.embedded.auth_file", cfg.AuthFile)
+		if err != nil {
+			_ = l.Close()
+			return err
+		}
+		s.stops = append(s.stops, func(context.Context) error {
+			end()
+			return nil
+		})
+		broker.Authenticator, broker.ACL = file, file
+	}
+	b, err := embedded.New(broker)
 	if err != nil {
 		_ = l.Close()
 		return s.cfg.Problem("upstream.embedded", "%v", err)

@@ -80,7 +80,10 @@ func TestPIDFileThatIsNoFile(t *testing.T) {
 		}
 	}
 	garbage := filepath.Join(t.TempDir(), "garbage")
-	if err := errors.Join(os.WriteFile(garbage, []byte("not a number\n"), 0o600), upgrade.RemovePIDFile(garbage)); err == nil {
+	if err := os.WriteFile(garbage, []byte("not a number\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := upgrade.RemovePIDFile(garbage); err == nil {
 		t.Error("it was removed")
 	}
 	if _, err := os.Lstat(garbage); err != nil {
