@@ -125,7 +125,7 @@ func refusedMessages(cmd *cobra.Command, file string, ids []string) (*config.Con
 		return nil, nil, err
 	}
 	if cfg.Upstream.Spool.Folder == "" {
-		return nil, nil, errors.New("there is no spool: upstream.spool.folder is not set")
+		return nil, nil, errors.New("no spool: upstream.spool.folder is not set")
 	}
 	all, err := mqtt.ListRefused(cfg.Upstream.Spool.Folder)
 	if ids == nil {

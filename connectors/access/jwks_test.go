@@ -85,7 +85,7 @@ func TestJWKSIsFetchedAndRotated(t *testing.T) {
 		answer, err := j.Authenticate(t.Context(), device("c", "u"), signID(t, k.other, "two"))
 		return err == nil && answer.Decision == access.Allow
 	})
-	if r := reasonOf(t, j, signID(t, k.rsa, "one")); !strings.Contains(r, "there is no key") {
+	if r := reasonOf(t, j, signID(t, k.rsa, "one")); !strings.Contains(r, "no key matches") {
 		t.Errorf("the old key: %s", r)
 	}
 	if text := logged.String(); strings.Contains(text, "hunter2") ||
@@ -101,7 +101,7 @@ func TestUnknownKeyIDsDoNotFloodTheURL(t *testing.T) {
 	j := newJWT(t, access.JWTConfig{JWKS: s.URL, TLS: s.trust()})
 	began := time.Now()
 	for range 50 {
-		if r := reasonOf(t, j, signID(t, k.other, "forged")); !strings.Contains(r, "there is no key") {
+		if r := reasonOf(t, j, signID(t, k.other, "forged")); !strings.Contains(r, "no key matches") {
 			t.Fatal(r)
 		}
 	}

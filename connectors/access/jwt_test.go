@@ -238,7 +238,7 @@ func TestJWTKeyFiles(t *testing.T) {
 		},
 		"secret for RSA": {
 			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"RS256"}},
-			"algorithms has none of them",
+			"a secret needs HS256, HS384 or HS512 in algorithms",
 		},
 		"missing": {access.JWTConfig{SecretFile: "/missing/secret"}, "/missing/secret"},
 		"no PEM": {

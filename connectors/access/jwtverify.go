@@ -59,7 +59,7 @@ func (j *JWT) verify(ctx context.Context, password string) (_ *verified, refusal
 // tryKeys returns the claims if one of keys has signed the token.
 func tryKeys(token *jwt.JSONWebToken, keys []any) (*verified, string) {
 	if len(keys) == 0 {
-		return nil, "there is no key for the token's algorithm and key id"
+		return nil, "no key matches the token's algorithm and key id"
 	}
 	for _, key := range keys {
 		v := &verified{}

@@ -50,7 +50,7 @@ func newVerifyKey(id string, key any) (verifyKey, error) {
 			elliptic.P256(): jose.ES256, elliptic.P384(): jose.ES384, elliptic.P521(): jose.ES512,
 		}[key.Curve]
 		if !ok {
-			return verifyKey{}, errors.New("an ECDSA key is on none of P-256, P-384, P-521")
+			return verifyKey{}, errors.New("an ECDSA key must use P-256, P-384 or P-521")
 		}
 		return verifyKey{id, []jose.SignatureAlgorithm{algorithm}, key}, nil
 	}
@@ -73,7 +73,7 @@ func parseSecret(text []byte, algorithms []jose.SignatureAlgorithm) ([]verifyKey
 		k.algorithms = append(k.algorithms, a)
 	}
 	if k.algorithms == nil {
-		return nil, errors.New("a secret is for HS256, HS384 and HS512, and algorithms has none of them")
+		return nil, errors.New("a secret needs HS256, HS384 or HS512 in algorithms")
 	}
 	return []verifyKey{k}, nil
 }

@@ -180,8 +180,8 @@ func TestMountpointRefusalsNameTheSetting(t *testing.T) {
 	for _, test := range []struct{ configured, handlers, id, want string }{
 		{
 			"${clientid}/", "", "$share",
-			"listeners.meters.mountpoint: ${clientid} must not begin with '$', as topics of a broker's own do, " +
-				"but is \"$share\"",
+			"listeners.meters.mountpoint: ${clientid} must not begin with '$', which is reserved for the broker's " +
+				"own topics, but is \"$share\"",
 		},
 		{
 			"devices/${clientid}/", "", "a/b",

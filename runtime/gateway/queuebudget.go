@@ -98,12 +98,12 @@ func (g *Gateway) relieveQueues() {
 		waiting := c.backlog.bytes.Load()
 		if suppressed, ok := b.logged.Allow(time.Now()); ok {
 			client, _ := c.Client()
-			g.log.Warn("too much waits for devices that do not read or handlers that do not answer; "+
+			g.log.Warn("the queues of devices that do not read or handlers that do not answer are too large; "+
 				"closing one (max_queued_bytes)",
 				"listener", c.metrics.name, "conn", c.id, "client_id", client.ClientID, "waiting", waiting,
 				"limit", b.limit, "suppressed", suppressed)
 		}
-		c.Close(ReasonQueueBudget.With("%d bytes wait for it, and more than %d in all", waiting, b.limit))
+		c.Close(ReasonQueueBudget.With("%d bytes queued for it, and more than %d in all", waiting, b.limit))
 		c.out.abort(c) // also if the connection is already closed and still sends its last bytes
 	}
 }

@@ -44,7 +44,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		errs = append(errs, fmt.Errorf("%d handlers and connectors did not close in time: %w", n, ctx.Err()))
 	}
 	if n := g.sockets.wait(ctx); n > 0 {
-		errs = append(errs, fmt.Errorf("%d sockets still had something to send: %w", n, ctx.Err()))
+		errs = append(errs, fmt.Errorf("%d sockets still had unsent data: %w", n, ctx.Err()))
 	}
 	return errors.Join(errs...)
 }

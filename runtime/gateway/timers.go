@@ -67,7 +67,7 @@ func (c *Conn) IdleTimeout() time.Duration { return c.limits.IdleTimeout }
 // StartTimer starts or replaces the keepalive timer.
 func (c *Conn) StartTimer(t TimerType, seconds uint32) Result {
 	if t != TimerKeepalive {
-		return Refuse(CodeParamsTypeError, "timer type %d: only KEEPALIVE (0) exists", t)
+		return Refuse(CodeParamsTypeError, "timer type %d: only KEEPALIVE (0) is supported", t)
 	}
 	if seconds == 0 {
 		return Refuse(CodeParamsTypeError, "timer interval must be at least 1 second")

@@ -26,7 +26,7 @@ func mountpoint(configured string, device Device) (string, Result) {
 	}
 	if err == nil && configured == "" && strings.HasPrefix(filled, "$") {
 		// it may contain names that the device chose
-		err = fmt.Errorf("%.100q begins with '$', as topics of a broker's own do", filled)
+		err = fmt.Errorf("%.100q begins with '$', which is reserved for the broker's own topics", filled)
 	}
 	if err != nil {
 		return "", Refuse(CodeParamsTypeError, "%s: %v", setting, err)
@@ -286,7 +286,8 @@ func checkValue(name, value string, first bool) error {
 	case value == "*" || value == ">":
 		return fmt.Errorf("%s must not be %q, which some brokers read as a wildcard", name, value)
 	case first && strings.HasPrefix(value, "$"):
-		return fmt.Errorf("%s must not begin with '$', as topics of a broker's own do, but is %.100q", name, value)
+		return fmt.Errorf("%s must not begin with '$', which is reserved for the broker's own topics, but is %.100q",
+			name, value)
 	}
 	return topic.CheckString(name, value)
 }

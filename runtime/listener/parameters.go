@@ -49,7 +49,7 @@ func parseCiphers(names []string) ([]uint16, error) {
 	for _, name := range names {
 		cipher := findCipher(name)
 		if cipher == nil {
-			return nil, fmt.Errorf("cipher suite %q is not known", name)
+			return nil, fmt.Errorf("unknown cipher suite %q", name)
 		}
 		if slices.Contains(cipher.SupportedVersions, tls.VersionTLS12) {
 			ids = append(ids, cipher.ID)

@@ -40,7 +40,7 @@ type proxy struct {
 
 var errUntrusted = errors.New("the source is not in proxy_protocol.trusted")
 
-var errNoProxies = errors.New("PROXY protocol: no trusted source is given, so that every connection would be refused")
+var errNoProxies = errors.New("PROXY protocol: no trusted sources, so every connection would be refused")
 
 func newProxy(cfg *ProxyConfig, network string, refused *prometheus.CounterVec) (*proxy, error) {
 	if cfg == nil {
@@ -100,7 +100,7 @@ func proxyReason(s *streamSocket, e *openingConn, err error) string {
 	return "malformed"
 }
 
-var errProxyAddress = errors.New("its addresses are not TCP's")
+var errProxyAddress = errors.New("not TCP addresses")
 
 // readProxyHeader returns the addresses in a header and any bytes read beyond it. The addresses are invalid if the
 // connection is the proxy's own (LOCAL) or the header has no internet addresses (UNKNOWN, UNSPEC, unix sockets).
@@ -161,7 +161,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 const maxProxyLine = 107
 
 var (
-	errProxyLineEnd  = errors.New("no CRLF within the 107 bytes that a PROXY line may have")
+	errProxyLineEnd  = errors.New("no CRLF within 107 bytes, the longest PROXY line")
 	errProxyLineForm = errors.New("a PROXY line is PROXY TCP4|TCP6 SOURCE DESTINATION PORT PORT, or PROXY UNKNOWN")
 )
 

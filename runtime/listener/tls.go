@@ -114,9 +114,9 @@ func (cfg TLSConfig) clientAuth() (tls.ClientAuthType, error) {
 	case cfg.Verify != "" && cfg.Verify != verifyNone && cfg.Verify != verifyPeer:
 		return 0, fmt.Errorf("verify %q: it must be %s or %s", cfg.Verify, verifyNone, verifyPeer)
 	case cfg.Verify == verifyPeer && cfg.CAFile == "":
-		return 0, errors.New("verify peer needs the CA certificates that devices are verified against")
+		return 0, errors.New("verify peer needs a CA file")
 	case cfg.FailIfNoCert && cfg.Verify != verifyPeer:
-		return 0, errors.New("fail if no cert needs verify peer")
+		return 0, errors.New("fail_if_no_cert needs verify: peer")
 	case cfg.FailIfNoCert:
 		return tls.RequireAndVerifyClientCert, nil
 	case cfg.Verify == verifyPeer:

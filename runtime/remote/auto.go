@@ -158,7 +158,7 @@ func (a *auto) runProbe(to *backend.Backend, current *dialectProbe) {
 		f, err = probe.Finding{}, nil
 	case connected && code == codes.Unavailable && a.ctx.Err() == nil:
 		if a.losses++; a.losses == mostLosses {
-			a.log.Warn("the handler was lost when it was asked for its dialect; the first event will show it",
+			a.log.Warn("lost the handler while detecting its dialect; the first event will detect it",
 				"check", "dialect: set it if the handler speaks session")
 		}
 	}
@@ -178,7 +178,7 @@ func (a *auto) learn(f probe.Finding) (*knownDialect, error) {
 		return nil, err
 	}
 	a.found = &knownDialect{dialect: d, newHandler: h}
-	a.log.Info("found the handler's dialect", "dialect", string(d), "by", f.How,
+	a.log.Info("detected the handler's dialect", "dialect", string(d), "by", f.How,
 		"served", strings.Join(f.Dialects, " "))
 	return a.found, nil
 }
@@ -250,7 +250,7 @@ func (a *auto) forget(s *knownDialect) {
 		return
 	}
 	a.found = nil
-	a.log.Info("the handler does not answer in its dialect any more; asking for it again",
+	a.log.Info("the handler no longer answers in its dialect; detecting it again",
 		"dialect", string(s.dialect))
 	select {
 	case a.lost <- struct{}{}:

@@ -103,7 +103,7 @@ func TestAutoWithAHandlerThatComesBackInAnotherDialect(t *testing.T) {
 		t.Error("a connection went on in a dialect that is gone")
 	}
 	play(t, c, "c4")
-	if !strings.Contains(log.String(), "does not answer in its dialect any more") ||
+	if !strings.Contains(log.String(), "no longer answers in its dialect") ||
 		!strings.Contains(after.String(), "bytes c4") {
 		t.Errorf("log:\n%s\nthe handler saw:\n%s", log, after)
 	}

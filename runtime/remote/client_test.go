@@ -161,7 +161,7 @@ func TestNewClientNamesWhatIsWrong(t *testing.T) {
 		adapter *remote.Adapter
 		want    string
 	}{
-		{func(c *remote.ClientConfig) { c.Name = "" }, a, `handler "": it has no name`},
+		{func(c *remote.ClientConfig) { c.Name = "" }, a, `handler "": no name`},
 		{
 			func(c *remote.ClientConfig) { c.Addresses = []string{"localhost"} }, a,
 			`handler "demo": address "localhost" must be host:port`,
@@ -171,9 +171,9 @@ func TestNewClientNamesWhatIsWrong(t *testing.T) {
 		{func(c *remote.ClientConfig) { c.CallTimeout = -1 }, a, `call timeout -1ns is negative`},
 		{
 			func(c *remote.ClientConfig) { c.Dialect = "morse" }, a,
-			`dialect "morse" is not served; this version serves "unary"`,
+			`unknown dialect "morse"; the dialects are "unary"`,
 		},
-		{func(*remote.ClientConfig) {}, nil, `the handler has no adapter to call`},
+		{func(*remote.ClientConfig) {}, nil, `no adapter for the calls of the handler`},
 	} {
 		cfg := good
 		test.change(&cfg)

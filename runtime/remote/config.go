@@ -85,9 +85,9 @@ func (cfg ClientConfig) withDefaults() ClientConfig {
 func (cfg ClientConfig) check(adapter *Adapter) error {
 	switch {
 	case cfg.Name == "":
-		return errors.New("it has no name")
+		return errors.New("no name")
 	case len(cfg.Addresses) == 0:
-		return errors.New("it has no address")
+		return errors.New("no address")
 	case cfg.MaxBatch < 0:
 		return fmt.Errorf("max batch %d is negative", cfg.MaxBatch)
 	case cfg.StreamSets < 0:
@@ -101,7 +101,7 @@ func (cfg ClientConfig) check(adapter *Adapter) error {
 	case cfg.MaxMessageSize < 0:
 		return fmt.Errorf("max message size %d is negative", cfg.MaxMessageSize)
 	case adapter == nil:
-		return errors.New("the handler has no adapter to call")
+		return errors.New("no adapter for the calls of the handler")
 	}
 	return cfg.OnFailure.Check()
 }

@@ -109,7 +109,7 @@ func (cfg ClientConfig) targets() ([]string, *tls.Config, error) {
 	case cfg.TLS != nil || secure == 0:
 		return targets, cfg.TLS, nil
 	case secure < len(targets):
-		return nil, nil, fmt.Errorf("some of the addresses %q say https and some do not: TLS is for all or none",
+		return nil, nil, fmt.Errorf("addresses %q mix https and http: use TLS for all or none",
 			cfg.Addresses)
 	}
 	return targets, &tls.Config{MinVersion: tls.VersionTLS12}, nil

@@ -44,7 +44,7 @@ func (c *Client) constructor(d Dialect) (func(gateway.ConnectionAdapter) gateway
 		c.auto = newAuto(c)
 		return c.auto.newHandler, nil
 	default:
-		return nil, fmt.Errorf("dialect %q is not served; this version serves %q, %q, %q, %q and %q",
+		return nil, fmt.Errorf("unknown dialect %q; the dialects are %q, %q, %q, %q and %q",
 			string(d), string(DialectUnary), string(DialectStream), string(DialectUnaryV42), string(DialectSession),
 			string(DialectAuto))
 	}

@@ -54,7 +54,7 @@ func (a *apart) attach(conn string) (*instance, error) {
 	}
 	in, err := newInstance(a.engine, slog.String("instance_of", conn))
 	if err != nil {
-		return nil, fmt.Errorf("starting an instance apart from the others: %w", err)
+		return nil, fmt.Errorf("starting a separate instance: %w", err)
 	}
 	in.assign(a)
 	in.attached.Store(1)
@@ -107,7 +107,7 @@ func (a *apart) lost(in *instance, others []*connection) {
 	defer a.mu.Unlock()
 	delete(a.live, in)
 	if len(others) > 0 {
-		a.engine.starters.Go(func() { closeOthers(others, "an instance apart from the others") })
+		a.engine.starters.Go(func() { closeOthers(others, "a separate instance") })
 	}
 }
 

@@ -116,6 +116,6 @@ func (in *instance) suspect(c *connection) {
 	if e.isolated != nil || !e.suspects.Fault(c.source, in.shared(), time.Now()) {
 		return
 	}
-	e.log.Warn("guest instances are lost again and again: new connections get instances apart from the others",
+	e.log.Warn("guest instances keep failing; new connections get separate instances",
 		"for", suspects.AlarmFor.String(), "see", "docs/close-reasons.md")
 }

@@ -30,7 +30,8 @@ func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
 	case err != nil && ends != byContext:
 		return nil, fmt.Errorf("reading the module: %w", err)
 	case err != nil:
-		log.Warn("the module is not metered: a context ends its events", "reason", bounded(err.Error(), maxErrorText))
+		log.Warn("cannot meter the module; a context interrupts its events", "reason",
+			bounded(err.Error(), maxErrorText))
 	}
 	module := parts.Module
 	parts.Module = nil

@@ -50,7 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		apart: counter(
 			"exgate_wasm_connections_apart_total",
 			"Connections that got an instance apart from the shared ones, by reason (suspect: an event of "+
-				"their address ended an instance; alarm: instances are lost again and again; restart: none was live).",
+				"their address ended an instance; alarm: instances keep failing; restart: none was live).",
 			"handler",
 			"why",
 		),

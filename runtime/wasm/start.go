@@ -162,7 +162,7 @@ func (e *Engine) makeTemplate() error {
 // capture captures an instance and tries to clone it.
 func (e *Engine) capture(first *instance) (*template, error) {
 	if e.config.NoStartImage {
-		return nil, errors.New("the configuration does not want it")
+		return nil, errors.New("disabled by the configuration")
 	}
 	if why := e.program.parts.Whole; why != "" {
 		return nil, fmt.Errorf("the module does not allow it: %s", why)

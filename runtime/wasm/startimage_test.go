@@ -116,7 +116,7 @@ func TestSharedInstancesHaveNoImage(t *testing.T) {
 
 func TestNoStartImageWhereNoneIsWanted(t *testing.T) {
 	e := engine(t, Config{Module: startCounter().Bytes(), Isolation: IsolationConnection, NoStartImage: true})
-	if ok, why := e.StartImage(); ok || !strings.Contains(why, "does not want it") {
+	if ok, why := e.StartImage(); ok || !strings.Contains(why, "disabled by the configuration") {
 		t.Errorf("an image %v: %s", ok, why)
 	}
 	d := gatewaytest.Connect(t, e)

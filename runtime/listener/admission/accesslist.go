@@ -71,12 +71,12 @@ func parseRule(text string) (prefixes []netip.Prefix, allow bool, err error) {
 	}
 	switch len(words) {
 	case 1:
-		return nil, false, fmt.Errorf("%s whom? Add an address, a prefix or all", words[0])
+		return nil, false, fmt.Errorf("%s needs an address, a prefix or all", words[0])
 	case 2:
 		prefixes, err = parseRange(words[1])
 		return prefixes, words[0] == "allow", err
 	}
-	return nil, false, fmt.Errorf("%q is too much: write one rule for each address", words[2])
+	return nil, false, fmt.Errorf("unexpected %q: write one rule for each address", words[2])
 }
 
 var everybody = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
@@ -88,17 +88,17 @@ func parseRange(text string) ([]netip.Prefix, error) {
 	address, bits, isPrefix := strings.Cut(text, "/")
 	a, err := netip.ParseAddr(address)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no IP address", address)
+		return nil, fmt.Errorf("%q is not an IP address", address)
 	}
 	if a.Zone() != "" {
-		return nil, fmt.Errorf("leave out the zone %q: rules do not look at it", a.Zone())
+		return nil, fmt.Errorf("remove the zone %q: rules ignore it", a.Zone())
 	}
 	if !isPrefix {
 		return []netip.Prefix{netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())}, nil
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no prefix length: write 0 to %d", bits, a.BitLen())
+		return nil, fmt.Errorf("%q is not a prefix length: use 0 to %d", bits, a.BitLen())
 	}
 	return unmapped(p)
 }

@@ -79,15 +79,15 @@ func New(cfg Config) (*Admission, error) {
 func (c *Config) check() error {
 	switch {
 	case c.MaxConnections < 0:
-		return fmt.Errorf("at most %d connections: it must not be negative", c.MaxConnections)
+		return fmt.Errorf("%d connections: must not be negative", c.MaxConnections)
 	case c.MaxPerSource < 0:
-		return fmt.Errorf("at most %d connections of one source: it must not be negative", c.MaxPerSource)
+		return fmt.Errorf("%d connections per source: must not be negative", c.MaxPerSource)
 	case c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0):
-		return fmt.Errorf("%v new connections a second: it must be a number and not negative", c.Rate)
+		return fmt.Errorf("%v new connections per second: must be a number and not negative", c.Rate)
 	case c.Burst < 0:
-		return fmt.Errorf("a burst of %d connections: it must not be negative", c.Burst)
+		return fmt.Errorf("a burst of %d connections: must not be negative", c.Burst)
 	case c.Burst > 0 && c.Rate == 0:
-		return fmt.Errorf("a burst of %d connections means nothing without a rate", c.Burst)
+		return fmt.Errorf("a burst of %d connections needs a rate", c.Burst)
 	}
 	return nil
 }

@@ -212,17 +212,17 @@ func TestBadAdmissionConfig(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		{Config{MaxConnections: -1}, "at most -1 connections: it must not be negative"},
-		{Config{MaxPerSource: -2}, "at most -2 connections of one source: it must not be negative"},
-		{Config{Rate: -0.5}, "-0.5 new connections a second: it must be a number and not negative"},
-		{Config{Rate: math.NaN()}, "NaN new connections a second: it must be a number and not negative"},
-		{Config{Rate: math.Inf(1)}, "+Inf new connections a second: it must be a number and not negative"},
-		{Config{Rate: 1, Burst: -1}, "a burst of -1 connections: it must not be negative"},
-		{Config{Burst: 5}, "a burst of 5 connections means nothing without a rate"},
-		{Config{Ban: BanConfig{Failures: -1}}, "a ban after -1 failures: it must be 0 (never) to 100"},
-		{Config{Ban: BanConfig{Failures: 101}}, "a ban after 101 failures: it must be 0 (never) to 100"},
-		{Config{Ban: BanConfig{Window: -time.Second}}, "a ban for failures within -1s: it must not be negative"},
-		{Config{Ban: BanConfig{Duration: -time.Second}}, "a ban of -1s: it must not be negative"},
+		{Config{MaxConnections: -1}, "-1 connections: must not be negative"},
+		{Config{MaxPerSource: -2}, "-2 connections per source: must not be negative"},
+		{Config{Rate: -0.5}, "-0.5 new connections per second: must be a number and not negative"},
+		{Config{Rate: math.NaN()}, "NaN new connections per second: must be a number and not negative"},
+		{Config{Rate: math.Inf(1)}, "+Inf new connections per second: must be a number and not negative"},
+		{Config{Rate: 1, Burst: -1}, "a burst of -1 connections: must not be negative"},
+		{Config{Burst: 5}, "a burst of 5 connections needs a rate"},
+		{Config{Ban: BanConfig{Failures: -1}}, "a ban after -1 failures: must be 0 (never) to 100"},
+		{Config{Ban: BanConfig{Failures: 101}}, "a ban after 101 failures: must be 0 (never) to 100"},
+		{Config{Ban: BanConfig{Window: -time.Second}}, "a ban for failures within -1s: must not be negative"},
+		{Config{Ban: BanConfig{Duration: -time.Second}}, "a ban of -1s: must not be negative"},
 	} {
 		tt.cfg.Listener = "meters"
 		want := `limits of listener "meters": ` + tt.want

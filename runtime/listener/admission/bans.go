@@ -35,11 +35,11 @@ const maxBanFailures = 100
 func (c *BanConfig) check() error {
 	switch {
 	case c.Failures < 0 || c.Failures > maxBanFailures:
-		return fmt.Errorf("a ban after %d failures: it must be 0 (never) to %d", c.Failures, maxBanFailures)
+		return fmt.Errorf("a ban after %d failures: must be 0 (never) to %d", c.Failures, maxBanFailures)
 	case c.Window < 0:
-		return fmt.Errorf("a ban for failures within %v: it must not be negative", c.Window)
+		return fmt.Errorf("a ban for failures within %v: must not be negative", c.Window)
 	case c.Duration < 0:
-		return fmt.Errorf("a ban of %v: it must not be negative", c.Duration)
+		return fmt.Errorf("a ban of %v: must not be negative", c.Duration)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func reservedFiles(open int, soft uint64) uint64 {
 func FileLimit() (soft, hard uint64, err error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, 0, fmt.Errorf("asking how many files may be open: %w", err)
+		return 0, 0, fmt.Errorf("reading the limit of open files: %w", err)
 	}
 	return limit.Cur, limit.Max, nil
 }

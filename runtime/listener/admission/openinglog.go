@@ -21,8 +21,8 @@ func (e *OpeningError) Unwrap() error { return e.Err }
 
 // Reasons that are not worth a warning, or that are logged elsewhere.
 var (
-	ErrLeft    = errors.New("the device left before it said anything")
-	ErrRefused = errors.New("the device is refused")
+	ErrLeft    = errors.New("the device disconnected before it sent anything")
+	ErrRefused = errors.New("connection refused")
 	ErrBusy    = errors.New("too many connections are being opened")
 )
 

@@ -90,7 +90,7 @@ func (c *Files) parse(contents [][]byte) (*Loaded, error) {
 	return &Loaded{pair, cas}, nil
 }
 
-var errNoCertificate = errors.New("no certificate in PEM form in it")
+var errNoCertificate = errors.New("no PEM certificate")
 
 // Current returns the last good content of the files.
 func (c *Files) Current() *Loaded { return c.current.Load() }
@@ -99,8 +99,8 @@ func (c *Files) Current() *Loaded { return c.current.Load() }
 // successful reload.
 func (c *Files) Watch(interval time.Duration, changed func()) {
 	if text := outOfDate(c.current.Load().Pair.Leaf, time.Now()); text != "" {
-		c.log.Warn("the certificate is not valid now; devices that check it refuse it", "cert", c.certFile, "validity",
-			text)
+		c.log.Warn("the certificate is not currently valid; devices that verify it will refuse it", "cert", c.certFile,
+			"validity", text)
 	}
 	c.files.Watch(c.watched, watch.Options{Poll: interval, Logger: c.log}, func(contents [][]byte, err error) {
 		if c.take(contents, err) {

@@ -107,17 +107,17 @@ func (c *Config) check() error {
 	case (c.CertFile == "") != (c.KeyFile == ""):
 		return errors.New("a certificate needs its key and a key its certificate: set both files")
 	case c.CertFile == "" && c.PSK.File == "":
-		return errors.New("it needs a certificate or a file of pre-shared keys")
+		return errors.New("set a certificate and its key, or a file of pre-shared keys")
 	case c.PSK.IdentityHint != "" && c.PSK.File == "":
-		return errors.New("an identity hint means nothing without a file of pre-shared keys")
+		return errors.New("the identity hint needs a file of pre-shared keys")
 	case len(c.PSK.IdentityHint) > maxPSKIdentity:
-		return fmt.Errorf("the identity hint is %d bytes long, it may have %d", len(c.PSK.IdentityHint), maxPSKIdentity)
+		return fmt.Errorf("the identity hint is %d bytes long: at most %d", len(c.PSK.IdentityHint), maxPSKIdentity)
 	case c.Verify != "none" && c.Verify != "peer":
 		return fmt.Errorf("verify is %q: it must be none or peer", c.Verify)
 	case c.Verify == "peer" && (c.CAFile == "" || c.CertFile == ""):
-		return errors.New("to verify clients it needs a certificate of its own and a CA file")
+		return errors.New("verify: peer needs a certificate and a CA file")
 	case c.FailIfNoCert && c.Verify != "peer":
-		return errors.New("fail_if_no_cert means nothing unless verify is peer")
+		return errors.New("fail_if_no_cert needs verify: peer")
 	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxPeers < 0 || c.QueueDatagrams < 0 ||
 		c.NewPeersPerSecond < 0:
 		return errors.New("a timeout, a maximum or a rate is negative")

@@ -65,7 +65,7 @@ func findSuites(names []string, certificates, psk bool) ([]pion.CipherSuiteID, e
 	for _, name := range names {
 		id, ok := known[name]
 		if !ok {
-			return nil, fmt.Errorf("there is no DTLS cipher suite %q", name)
+			return nil, fmt.Errorf("unknown DTLS cipher suite %q", name)
 		}
 		suites = append(suites, id)
 	}

@@ -328,7 +328,7 @@ func TestListenDTLSErrors(t *testing.T) {
 	}{
 		"nothing": {
 			func(c *dtls.Config) { *c = dtls.Config{} },
-			"it needs a certificate or a file of pre-shared keys",
+			"set a certificate and its key, or a file of pre-shared keys",
 		},
 		"no key": {
 			func(c *dtls.Config) { c.KeyFile = "" },
@@ -338,25 +338,25 @@ func TestListenDTLSErrors(t *testing.T) {
 		"psk missing": {func(c *dtls.Config) { c.PSK.File = "/nowhere.psk" }, "/nowhere.psk"},
 		"hint only": {
 			func(c *dtls.Config) { c.PSK.IdentityHint = "x" },
-			"an identity hint means nothing without a file of pre-shared keys",
+			"the identity hint needs a file of pre-shared keys",
 		},
 		"long hint": {
 			func(c *dtls.Config) { c.PSK = psk.PSK; c.PSK.IdentityHint = strings.Repeat("x", 129) },
-			"the identity hint is 129 bytes long, it may have 128",
+			"the identity hint is 129 bytes long: at most 128",
 		},
 		"verify": {func(c *dtls.Config) { c.Verify = "yes" }, `verify is "yes": it must be none or peer`},
 		"no ca": {
 			func(c *dtls.Config) { c.Verify = "peer" },
-			"to verify clients it needs a certificate of its own and a CA file",
+			"verify: peer needs a certificate and a CA file",
 		},
 		"fail": {
 			func(c *dtls.Config) { c.FailIfNoCert = true },
-			"fail_if_no_cert means nothing unless verify is peer",
+			"fail_if_no_cert needs verify: peer",
 		},
 		"negative": {func(c *dtls.Config) { c.MaxHandshakes = -1 }, "a timeout, a maximum or a rate is negative"},
 		"cipher": {
 			func(c *dtls.Config) { c.Ciphers = []string{"TLS_RSA_WITH_RC4"} },
-			`there is no DTLS cipher suite "TLS_RSA_WITH_RC4"`,
+			`unknown DTLS cipher suite "TLS_RSA_WITH_RC4"`,
 		},
 		"cipher of psk": {
 			func(c *dtls.Config) { c.Ciphers = []string{"TLS_PSK_WITH_AES_128_CCM_8"} },

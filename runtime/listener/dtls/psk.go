@@ -172,12 +172,12 @@ func (p *pskKeys) parse(b []byte) (map[pskTag]pskKey, error) {
 		}
 		tag := tagWith(h, "identity", identity)
 		if first, ok := keys[tag]; ok {
-			return nil, fmt.Errorf("%d: the identity of line %d again", n, first.line)
+			return nil, fmt.Errorf("%d: duplicate identity, first on line %d", n, first.line)
 		}
 		keys[tag] = pskKey{key, n}
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%d: there is no key in the file; a line is identity:hexkey", max(n, 1))
+		return nil, fmt.Errorf("%d: the file contains no key: write lines of identity:hexkey", max(n, 1))
 	}
 	return keys, nil
 }
@@ -185,11 +185,11 @@ func (p *pskKeys) parse(b []byte) (map[pskTag]pskKey, error) {
 func parsePSK(line []byte) (identity, key []byte, err error) {
 	colon := bytes.LastIndexByte(line, ':')
 	if colon < 0 {
-		return nil, nil, errors.New("there is no colon; a line is identity:hexkey")
+		return nil, nil, errors.New("no colon: write identity:hexkey")
 	}
 	identity = bytes.TrimSpace(line[:colon])
 	if len(identity) == 0 || len(identity) > maxPSKIdentity {
-		return nil, nil, fmt.Errorf("the identity is %d bytes long, it must have 1 to %d", len(identity),
+		return nil, nil, fmt.Errorf("the identity is %d bytes long: must be 1 to %d", len(identity),
 			maxPSKIdentity)
 	}
 	digits := bytes.TrimSpace(line[colon+1:])
@@ -198,7 +198,7 @@ func parsePSK(line []byte) (identity, key []byte, err error) {
 		return nil, nil, errors.New("the key is not hexadecimal")
 	}
 	if len(key) == 0 || len(key) > 64 {
-		return nil, nil, fmt.Errorf("the key is %d bytes long, it must have 1 to 64", len(key))
+		return nil, nil, fmt.Errorf("the key is %d bytes long: must be 1 to 64", len(key))
 	}
 	return identity, key, nil
 }

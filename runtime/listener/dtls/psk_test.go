@@ -42,19 +42,19 @@ func TestPSKFile(t *testing.T) {
 
 func TestPSKFileErrors(t *testing.T) {
 	for name, tt := range map[string]struct{ content, want string }{
-		"no colon":    {"a:00\nc0ffee\n", ":2: there is no colon; a line is identity:hexkey"},
-		"no identity": {":c0ffee", ":1: the identity is 0 bytes long, it must have 1 to 128"},
+		"no colon":    {"a:00\nc0ffee\n", ":2: no colon: write identity:hexkey"},
+		"no identity": {":c0ffee", ":1: the identity is 0 bytes long: must be 1 to 128"},
 		"long identity": {
 			strings.Repeat("x", 129) + ":c0ffee",
-			":1: the identity is 129 bytes long, it must have 1 to 128",
+			":1: the identity is 129 bytes long: must be 1 to 128",
 		},
 		"not hex":  {"# first\na:c0ffeeX\n", ":2: the key is not hexadecimal"},
 		"odd":      {"a:c0f", ":1: the key is not hexadecimal"},
-		"no key":   {"a:", ":1: the key is 0 bytes long, it must have 1 to 64"},
-		"long key": {"a:" + strings.Repeat("c0", 65), ":1: the key is 65 bytes long, it must have 1 to 64"},
-		"twice":    {"a:01\n\na:c0ffee\n", ":3: the identity of line 1 again"},
-		"no line":  {"", ":1: there is no key in the file; a line is identity:hexkey"},
-		"empty":    {"# nothing\n", ":1: there is no key in the file; a line is identity:hexkey"},
+		"no key":   {"a:", ":1: the key is 0 bytes long: must be 1 to 64"},
+		"long key": {"a:" + strings.Repeat("c0", 65), ":1: the key is 65 bytes long: must be 1 to 64"},
+		"twice":    {"a:01\n\na:c0ffee\n", ":3: duplicate identity, first on line 1"},
+		"no line":  {"", ":1: the file contains no key: write lines of identity:hexkey"},
+		"empty":    {"# nothing\n", ":1: the file contains no key: write lines of identity:hexkey"},
 	} {
 		file := pskFile(t, tt.content)
 		_, err := openPSK(file, slog.New(slog.DiscardHandler))

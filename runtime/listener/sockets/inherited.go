@@ -34,7 +34,7 @@ func (in *inheritedSocket) open() error {
 	fd := int(in.File.Fd())
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
-		return fmt.Errorf("it is no socket: %w", err)
+		return fmt.Errorf("not a socket: %w", err)
 	}
 	if kind == unix.SOCK_DGRAM {
 		in.packets, err = net.FilePacketConn(in.File)

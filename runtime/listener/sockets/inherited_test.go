@@ -119,7 +119,7 @@ func TestRefusedInheritance(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, file := range map[string]*os.File{
-		"it is no socket": regular, "does not listen (a systemd socket unit needs Accept=no)": connection,
+		"not a socket": regular, "does not listen (a systemd socket unit needs Accept=no)": connection,
 		"must be tcp, udp or unix": gram,
 	} {
 		_, err := sockets.New([]sockets.SocketFile{{Name: "x", File: file}}, nil)

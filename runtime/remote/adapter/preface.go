@@ -16,7 +16,7 @@ const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 // tlsRecord is the first byte that a TLS client sends.
 const tlsRecord = 0x16
 
-var errWrongPreface = errors.New("the client does not speak gRPC as the adapter does")
+var errWrongPreface = errors.New("the client does not speak gRPC as configured")
 
 // prefaceListener checks the first bytes of each connection. It closes connections of clients that do not speak gRPC,
 // and logs one a minute.

@@ -216,7 +216,7 @@ func (q *pendingCloses) drop() {
 		q.giveUp(f, target.UndeliveredShutdown)
 	}
 	if n := len(q.queue); n > 0 {
-		q.log.Warn("the handler was not told that connections have closed", "connections", n)
+		q.log.Warn("cannot notify the handler of closed connections", "connections", n)
 	}
 	q.queue = nil
 }

@@ -72,7 +72,7 @@ func (p *endProbe) send(via *serviceMethod, request any) error {
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		if ctx.Err() != nil && p.dialect.end.Err() == nil {
-			err = status.Error(codes.DeadlineExceeded, "connecting takes too long")
+			err = status.Error(codes.DeadlineExceeded, "connecting took too long")
 		}
 		cancel()
 		late.Stop()

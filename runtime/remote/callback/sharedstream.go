@@ -58,7 +58,7 @@ type sharedEvent struct {
 }
 
 // errSingle says that an event needs a stream of its own.
-var errSingle = errors.New("the handler reads one event a stream")
+var errSingle = errors.New("the handler reads one event per stream")
 
 func newSharedStream(b *streamBackend, m eventKind) *sharedStream {
 	s := &sharedStream{

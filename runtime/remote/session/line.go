@@ -208,7 +208,7 @@ func (l *line) awaitStream(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return s.target.Failed(l.to, "Session", status.Error(codes.Unavailable, "connecting takes too long"), true)
+			return s.target.Failed(l.to, "Session", status.Error(codes.Unavailable, "connecting took too long"), true)
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (st *stream) serve(ctx context.Context) error {
 func (st *stream) handshake() error {
 	s := st.session
 	late := time.AfterFunc(s.timeout,
-		func() { st.cancel(fmt.Errorf("the handler's hello did not come within %v", s.timeout)) })
+		func() { st.cancel(fmt.Errorf("no hello from the handler within %v", s.timeout)) })
 	defer late.Stop()
 	hello := &handlerv1.GatewayHello{
 		Version: protocolVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: windowEvents,

@@ -142,7 +142,7 @@ var connectTrouble = []struct {
 	{"certificate", true, "that tls.cert and tls.key are a certificate that the handler trusts"},
 	{"connection refused", false, "that the handler runs and listens on this address"},
 	{"looking up", false, "that the name of the handler is right and that the resolver of this machine knows it"},
-	{"connecting takes too long", false, "that the handler runs and that a firewall lets the gateway through"},
+	{"connecting took too long", false, "that the handler runs and that a firewall lets the gateway through"},
 }
 
 // connectionTexts are parts of gRPC's messages about calls whose connection was lost or not made. The handler's server

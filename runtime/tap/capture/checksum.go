@@ -18,7 +18,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var errChecksum = errors.New("the checksum differs: the line was changed. A line without crc is taken as it is")
+var errChecksum = errors.New("checksum mismatch: the line was changed; remove crc to accept it")
 
 // appendLine appends v as a line with its checksum.
 func appendLine(b []byte, v any) ([]byte, error) {

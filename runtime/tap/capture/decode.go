@@ -26,7 +26,7 @@ func decodeLine(text []byte) (Entry, error) {
 		return Entry{}, err
 	}
 	if l.Conn == 0 || l.Number == 0 || l.Micros < 0 || l.Micros > maxMicros {
-		return Entry{}, errors.New("c and n must be numbers from 1 on, and t one from 0 on")
+		return Entry{}, errors.New("c and n must be at least 1, and t at least 0")
 	}
 	r, err := l.record()
 	r.At = time.Duration(l.Micros) * time.Microsecond
@@ -58,7 +58,7 @@ func codeOf(name string) (gateway.ResultCode, error) {
 			return c, nil
 		}
 	}
-	return 0, fmt.Errorf("result: %.40q is no code", name)
+	return 0, fmt.Errorf("result: %.40q is not a code", name)
 }
 
 func (l *line) eventRecord() (tap.Record, error) {
@@ -94,7 +94,7 @@ func (l *line) eventRecord() (tap.Record, error) {
 func (l *line) info() (info gateway.ConnInfo, err error) {
 	at := slices.Index(socketNames[:], l.Socket)
 	if at < 0 {
-		return info, fmt.Errorf("socket: %.40q is none of %q", l.Socket, socketNames)
+		return info, fmt.Errorf("socket: %.40q is not one of %q", l.Socket, socketNames)
 	}
 	info.SocketType = gateway.SocketType(at)
 	if info.Peer, err = address(l.Peer); err != nil {
@@ -165,7 +165,7 @@ func (l *line) callRecord() tap.Record {
 func decodeHeader(text []byte) (Header, error) {
 	var h Header
 	if !bytes.HasPrefix(text, []byte(`{"exgc":`)) {
-		return h, errors.New(`this is no capture: its first field must be "exgc"`)
+		return h, errors.New(`not a capture: the first field must be "exgc"`)
 	}
 	if err := checkLine(text); err != nil {
 		return h, err
@@ -174,7 +174,7 @@ func decodeHeader(text []byte) (Header, error) {
 		return h, err
 	}
 	if h.Version != version {
-		return h, fmt.Errorf("the capture has version %d of the format, this program reads version %d", h.Version,
+		return h, fmt.Errorf("version %d of the format is not supported: this program reads version %d", h.Version,
 			version)
 	}
 	return h, nil

@@ -144,16 +144,16 @@ func TestWhatReadersRefuse(t *testing.T) {
 	const head = `{"exgc":1,"listener":"a","started":"2026-01-01T00:00:00Z"}` + "\n"
 	for text, want := range map[string]string{
 		"":         "reading a capture: it is empty",
-		"\x1f\x8b": `reading a capture: line 1: this is no capture: its first field must be "exgc"`,
+		"\x1f\x8b": `reading a capture: line 1: not a capture: the first field must be "exgc"`,
 		`{"exgc":2}` + "\n": "reading a capture: line 1: the capture has version 2 of the format, " +
 			"this program reads version 1",
 		head + "\n{\n{}\n":      "line 3: unexpected end of JSON input",
-		head + `{"c":1}` + "\n": "line 2: c and n must be numbers from 1 on, and t one from 0 on",
+		head + `{"c":1}` + "\n": "line 2: c and n must be at least 1, and t at least 0",
 		head + `{"c":1,"n":1,"t":0,"event":"created","socket":"x"}` + "\n": "" +
-			`line 2: socket: "x" is none of ["tcp" "ssl" "udp" "dtls"]`,
+			`line 2: socket: "x" is not one of ["tcp" "ssl" "udp" "dtls"]`,
 		head + `{"c":1,"n":1,"t":0,"event":"bytes","hex":"0"}` + "\n": "" +
 			"line 2: encoding/hex: odd length hex string",
-		head + `{"c":1,"n":1,"t":0,"result":"FINE"}` + "\n":                       `line 2: result: "FINE" is no code`,
+		head + `{"c":1,"n":1,"t":0,"result":"FINE"}` + "\n":                       `line 2: result: "FINE" is not a code`,
 		head + `{"c":1,"n":1,"t":0,"event":"drain","crc":"00000000"}` + "\n":      "line 2: " + errChecksum.Error(),
 		head + strings.Repeat("x", maxLine+1):                                     "line 2: it is longer than 4 MiB",
 		head + `{"c":1,"n":1,"t":0,"event":"later"}` + "\n" + `{"c":1,"n":2,"t":`: ErrTruncated.Error(),

@@ -13,7 +13,7 @@ import (
 const maxLine = 4 << 20
 
 // ErrTruncated reports a capture whose writing was interrupted. The entries before it are complete.
-var ErrTruncated = errors.New("the capture ends in the middle of a line: its writing was interrupted")
+var ErrTruncated = errors.New("the capture ends in the middle of a line: writing it was interrupted")
 
 // Reader reads a capture, which may be hostile.
 type Reader struct {

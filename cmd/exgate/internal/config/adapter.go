@@ -63,7 +63,7 @@ func (r rules) peers(key string, p Peers) {
 		at := r.cfg.origins.ofItem(key+".nodes", i)
 		name, address, ok := strings.Cut(node, "=")
 		if !ok || name == "" || !isHostPort(address) {
-			r.problems.add(at, key+".nodes", "must hold name=host:port, not %s", quoted(node))
+			r.problems.add(at, key+".nodes", "must contain name=host:port, not %s", quoted(node))
 		}
 	}
 	if p.DNS != "" && !isHostPort(p.DNS) {

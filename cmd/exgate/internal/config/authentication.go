@@ -80,9 +80,9 @@ func (r rules) chain(key string, chain []string) {
 		_, said := r.cfg.said(key + "." + name)
 		switch {
 		case !slices.Contains(authenticators, name):
-			r.problems.add(here, key+".chain", "must hold %s, not %s", either(authenticators), quoted(name))
+			r.problems.add(here, key+".chain", "must contain %s, not %s", either(authenticators), quoted(name))
 		case slices.Contains(chain[:i], name):
-			r.problems.add(here, key+".chain", "holds %s twice", name)
+			r.problems.add(here, key+".chain", "contains %s twice", name)
 		case name == "allow" && i < len(chain)-1:
 			r.problems.add(here, key+".chain",
 				"allow accepts every device, so authenticators after it are never used: put it last")
@@ -143,14 +143,14 @@ func (r rules) authByJWT(key string, a AuthByJWT) {
 	r.jwks(key, a)
 	for i, name := range a.Algorithms {
 		if !slices.Contains(jwtAlgorithms, name) {
-			r.problems.add(r.cfg.origins.ofItem(key+".algorithms", i), key+".algorithms", "must hold %s, not %s",
+			r.problems.add(r.cfg.origins.ofItem(key+".algorithms", i), key+".algorithms", "must contain %s, not %s",
 				either(jwtAlgorithms), quoted(name))
 		}
 	}
 	for i, claim := range a.Claims {
 		at := r.cfg.origins.ofItem(key+".claims", i)
 		if name, value, ok := strings.Cut(claim, "="); !ok || name == "" || value == "" {
-			r.problems.add(at, key+".claims", "must hold name=value such as sub=${clientid}, not %s", quoted(claim))
+			r.problems.add(at, key+".claims", "must contain name=value such as sub=${clientid}, not %s", quoted(claim))
 		} else if unknown := gateway.UnknownPlaceholder(value); unknown != "" {
 			r.problems.add(at, key+".claims", "%v", unknownPlaceholder(unknown))
 		}

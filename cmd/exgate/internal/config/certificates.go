@@ -98,7 +98,7 @@ func (r rules) certificates(key, name string) {
 	if err != nil {
 		r.problem(key, "%s: %v", name, cause(err))
 	} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		r.problem(key, "%s holds no certificate in PEM form", name)
+		r.problem(key, "%s contains no PEM certificate", name)
 	}
 }
 

@@ -84,7 +84,7 @@ func oneValue(root *yaml.Node, data []byte) *syntaxError {
 	if root.Kind != yaml.ScalarNode {
 		return nil
 	}
-	return &syntaxError{root.Line, "must hold settings such as log: {level: info}, not " + describe(root)}
+	return &syntaxError{root.Line, "must contain settings such as log: {level: info}, not " + describe(root)}
 }
 
 // walker goes through a document beside the schema.
@@ -103,7 +103,7 @@ const maxSettings = 500_000
 func (w *walker) say(key string, at origin, value any) {
 	if len(w.settings.origins) >= maxSettings {
 		if !w.full {
-			w.problems.add(at, "", "holds more than %d settings, with those that aliases repeat", maxSettings)
+			w.problems.add(at, "", "contains more than %d settings, with those that aliases repeat", maxSettings)
 		}
 		w.full = true
 		return

@@ -46,11 +46,11 @@ var badServices = map[string]struct{ file, want string }{
 	},
 	"empty token": {
 		badService("token_file: empty"),
-		ofHandler + "token_file: empty is empty: it must hold a token",
+		ofHandler + "token_file: empty is empty: it must contain a token",
 	},
 	"two lines": {
 		badService("adapter_token_file: lines"),
-		ofHandler + "adapter_token_file: lines must hold one line without spaces",
+		ofHandler + "adapter_token_file: lines must contain one line without spaces",
 	},
 	"missing authority": {
 		badService("tls: {ca: none.pem}"),
@@ -58,7 +58,7 @@ var badServices = map[string]struct{ file, want string }{
 	},
 	"no authority": {
 		badService("tls: {ca: lines}"),
-		ofHandler + "tls.ca: lines holds no certificate in PEM form",
+		ofHandler + "tls.ca: lines contains no PEM certificate",
 	},
 	"certificate without key": {badService("tls: {cert: cert.pem}"), ofHandler + "tls: needs cert and key, or neither"},
 	"another service's key": {
@@ -75,7 +75,7 @@ var badServices = map[string]struct{ file, want string }{
 	},
 	"adapter's authority": {
 		badAdapter("tls: {cert: cert.pem, key: key.pem, client_ca: key.pem}"),
-		"exgate.yaml:3: adapter.tls.client_ca: key.pem holds no certificate in PEM form",
+		"exgate.yaml:3: adapter.tls.client_ca: key.pem contains no PEM certificate",
 	},
 	"topics of nobody": {
 		badAdapter("raw_publish_topics: [a/#]"),
@@ -88,7 +88,7 @@ var badServices = map[string]struct{ file, want string }{
 	},
 	"peer without name": {
 		badAdapter("peers: {nodes: ['h:1']}"),
-		`exgate.yaml:3: adapter.peers.nodes: must hold name=host:port, not "h:1"`,
+		`exgate.yaml:3: adapter.peers.nodes: must contain name=host:port, not "h:1"`,
 	},
 	"name without port": {
 		badAdapter("peers: {dns: peers}"),

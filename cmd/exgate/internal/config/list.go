@@ -31,7 +31,7 @@ func (w *walker) list(n *node, y *yaml.Node, key string) {
 	items := make([]string, len(y.Content))
 	for i, item := range y.Content {
 		if item.Kind != yaml.ScalarNode || item.ShortTag() != "!!str" {
-			w.problem(item, key, "must hold texts, not %s", describe(item))
+			w.problem(item, key, "must contain strings, not %s", describe(item))
 			return
 		}
 		items[i] = item.Value

@@ -110,7 +110,7 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"ca without any": {
 		badListener("tls", "tls: {cert: cert.pem, key: key.pem, ca: key.pem}"),
-		place3 + ".tls.ca: key.pem holds no certificate in PEM form",
+		place3 + ".tls.ca: key.pem contains no PEM certificate",
 	},
 	"fail, unverified": {
 		badListener("tls", "tls: {cert: cert.pem, key: key.pem, fail_if_no_cert: true}"),
@@ -122,11 +122,11 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"cipher of tls": {
 		badListener("tls", "tls: {cert: cert.pem, key: key.pem, ciphers: [RC5]}"),
-		place3 + `.tls.ciphers: cipher suite "RC5" is not known`,
+		place3 + `.tls.ciphers: unknown cipher suite "RC5"`,
 	},
 	"cipher of dtls": {
 		badListener("dtls", "tls: {cert: cert.pem, key: key.pem, ciphers: [RC5]}"),
-		place3 + `.tls.ciphers: there is no DTLS cipher suite "RC5"`,
+		place3 + `.tls.ciphers: unknown DTLS cipher suite "RC5"`,
 	},
 	"key in psk file": {
 		badListener("dtls", "psk: {file: users.yaml}"),
@@ -148,7 +148,7 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"proxy, bad network": {
 		badListener("tcp", "proxy_protocol: {trusted: [10.0.0.0/8,\n    10.0.0.0/33]}"),
-		place4 + `.proxy_protocol.trusted: must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not "10.0.0.0/33"`,
+		place4 + `.proxy_protocol.trusted: must contain addresses such as 192.0.2.7 or 10.0.0.0/8, not "10.0.0.0/33"`,
 	},
 	"text for a list": {
 		badListener("tcp", "proxy_protocol: {trusted: 10.0.0.0/8}"),
@@ -156,7 +156,7 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"number in a list": {
 		badListener("tcp", "access: {rules: [deny all,\n    7]}"),
-		place4 + ".access.rules: must hold texts, not the number 7",
+		place4 + ".access.rules: must contain strings, not the number 7",
 	},
 	"rules and file": {
 		badListener("tcp", "access: {rules: [deny all],\n    file: m.wasm}"),
@@ -168,7 +168,7 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"access rule": {
 		badListener("tcp", "access: {rules: [deny all,\n    allow 10.0.0.0/x]}"),
-		place4 + `.access.rules: "allow 10.0.0.0/x": "x" is no prefix length: write 0 to 32`,
+		place4 + `.access.rules: "allow 10.0.0.0/x": "x" is not a prefix length: use 0 to 32`,
 	},
 	"access rule's word": {
 		badListener("tcp", "access: {rules: [permit all]}"),
@@ -273,7 +273,7 @@ func TestListsInTheEnvironment(t *testing.T) {
 		t.Errorf("trusted %s", got)
 	}
 	from.Environ[0] = "EXGATE_LISTENERS__A__PROXY_PROTOCOL__TRUSTED=x"
-	const want = `EXGATE_LISTENERS__A__PROXY_PROTOCOL__TRUSTED: listeners.a.proxy_protocol.trusted: must hold ` +
+	const want = `EXGATE_LISTENERS__A__PROXY_PROTOCOL__TRUSTED: listeners.a.proxy_protocol.trusted: must contain ` +
 		`addresses such as 192.0.2.7 or 10.0.0.0/8, not "x"`
 	if _, err := Load(from); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

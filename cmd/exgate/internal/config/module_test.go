@@ -181,7 +181,7 @@ func TestWhatIsWrongInTheFileOfAModule(t *testing.T) {
 			"module is the handler",
 		"listener: {bind: ':1', udp: {queue: 1}}": "m.yaml:1: listener.udp: does not fit a tcp listener: it needs " +
 			"type: udp or dtls",
-		"listener: {bind: ':1', mountpoint: '#'}": "m.yaml:1: listener.mountpoint: must hold no + or #: it is " +
+		"listener: {bind: ':1', mountpoint: '#'}": "m.yaml:1: listener.mountpoint: must not contain + or #: it is " +
 			"put before topics",
 		"listener: {bnd: ':1'}":                    `m.yaml:1: listener.bnd: unknown key, did you mean "bind"?`,
 		"listener: [a]\nconfig: {a: 1}\ncanary: 7": "m.yaml:1: listener: must be a section with ",

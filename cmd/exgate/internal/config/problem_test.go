@@ -73,7 +73,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 			"listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}}\n  a: {bind: ':2', handler: {wasm: m.wasm}}\n",
 			"exgate.yaml:3: listeners.a: is set twice, the first time in line 2",
 		},
-		"two documents": {"node: a\n---\nnode: b\n", "exgate.yaml:2: holds more than one document (---)"},
+		"two documents": {"node: a\n---\nnode: b\n", "exgate.yaml:2: contains more than one document (---)"},
 		"merge key": {
 			"log: {<<: {level: info}}\n",
 			"exgate.yaml:1: merge keys and keys that are not plain words are not supported",
@@ -137,7 +137,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"mountpoint": {
 			"listeners: {a: {bind: ':1', mountpoint: 'a/#', handler: {wasm: m.wasm}}}\n",
-			"exgate.yaml:1: listeners.a.mountpoint: must hold no + or #: it is put before topics",
+			"exgate.yaml:1: listeners.a.mountpoint: must not contain + or #: it is put before topics",
 		},
 		"one address twice": {
 			"listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}}\n  b: {bind: '127.0.0.1:1', handler: " +
@@ -212,7 +212,7 @@ func TestWhatIsWrongInTheEnvironment(t *testing.T) {
 		"EXGATE_LOG__LEVL=info": `EXGATE_LOG__LEVL: log.levl: unknown key, did you mean "level"?`,
 		"EXGATE_LOG_LEVEL=info": "EXGATE_LOG_LEVEL: log_level: unknown key, did you mean " +
 			"EXGATE_LOG__LEVEL?",
-		"EXGATE_LOG=info": "EXGATE_LOG: log: holds settings (format, level) and no value",
+		"EXGATE_LOG=info": "EXGATE_LOG: log: is a group of settings (format, level), not a value",
 		"EXGATE_SHUTDOWN_TIMEOUT=5": `EXGATE_SHUTDOWN_TIMEOUT: shutdown_timeout: must be a duration such as 500ms, ` +
 			`10s or 1m30s, not "5"`,
 		"EXGATE_LISTENERS__DEMO__HANDLER__WASM=x": "EXGATE_LISTENERS__DEMO__HANDLER__WASM: " +

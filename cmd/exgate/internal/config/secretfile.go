@@ -19,18 +19,18 @@ func ReadToken(name string) (string, error) {
 	data, err := boundedfile.Read(name, maxToken+2) // and a line end
 	switch {
 	case errors.Is(err, boundedfile.ErrTooLarge):
-		return "", fmt.Errorf("%s holds more than %d bytes: is it a token?", name, maxToken)
+		return "", fmt.Errorf("%s is larger than %d bytes: is it a token?", name, maxToken)
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", name, cause(err))
 	}
 	token := strings.TrimSpace(string(data))
 	switch {
 	case token == "":
-		return "", fmt.Errorf("%s is empty: it must hold a token", name)
+		return "", fmt.Errorf("%s is empty: it must contain a token", name)
 	case len(token) > maxToken:
-		return "", fmt.Errorf("%s holds more than %d bytes: is it a token?", name, maxToken)
+		return "", fmt.Errorf("%s is larger than %d bytes: is it a token?", name, maxToken)
 	case strings.ContainsFunc(token, func(c rune) bool { return c < '!' || c > '~' }):
-		return "", fmt.Errorf("%s must hold one line without spaces", name)
+		return "", fmt.Errorf("%s must contain one line without spaces", name)
 	}
 	return token, nil
 }
@@ -55,7 +55,7 @@ func ReadHeaders(name string) (http.Header, error) {
 	data, err := boundedfile.Read(name, maxHeaders)
 	switch {
 	case errors.Is(err, boundedfile.ErrTooLarge):
-		return nil, fmt.Errorf("%s holds more than %d bytes: does it hold headers?", name, maxHeaders)
+		return nil, fmt.Errorf("%s is larger than %d bytes: does it contain headers?", name, maxHeaders)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, cause(err))
 	}

@@ -146,7 +146,7 @@ func (d diagnosis) unexpectedKey(before int) (line int, text string) {
 		return d.at, fmt.Sprintf("is indented further than line %d, which has a value already: indent both the same",
 			before+1)
 	}
-	return d.at, "has a second colon: a value that holds a colon and a space must be in quotes"
+	return d.at, "has a second colon: a value that contains a colon and a space must be in quotes"
 }
 
 // badIndent explains a line whose indentation matches none of the lines above.
@@ -257,7 +257,7 @@ func foreign(lines []string) string {
 	case strings.Contains(whole, "exproto") && (assignment.MatchString(first) || hoconBlock.MatchString(first)):
 		return "is a configuration of EMQX: convert it with exgate config import"
 	case strings.HasPrefix(first, prefix) && assignment.MatchString(first):
-		return "holds environment variables: pass them in the environment, or write YAML such as log: {level: info}"
+		return "contains environment variables: pass them in the environment, or write YAML such as log: {level: info}"
 	case assignment.MatchString(first), table.MatchString(first):
 		return "looks like TOML or an INI file: a configuration of exgate is YAML, such as log: {level: info}"
 	case strings.HasPrefix(first, "<"), strings.HasPrefix(first, "-----BEGIN"), strings.HasPrefix(first, "#!"):
@@ -282,7 +282,7 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-var errTwoDocuments = errors.New("holds more than one document (---)")
+var errTwoDocuments = errors.New("contains more than one document (---)")
 
 // isEnd reports whether err means that there is nothing more to parse.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) }
@@ -298,7 +298,7 @@ func notText(data []byte) *syntaxError {
 			r, size := utf8.DecodeRune(text[i:])
 			switch {
 			case r == 0:
-				return &syntaxError{line, "holds a NUL byte: is it a text file? If it is UTF-16, save it as UTF-8"}
+				return &syntaxError{line, "contains a NUL byte: is it a text file? If it is UTF-16, save it as UTF-8"}
 			case r == utf8.RuneError && size == 1:
 				return &syntaxError{
 					line,
@@ -306,11 +306,11 @@ func notText(data []byte) *syntaxError {
 						"save it as UTF-8", text[i]),
 				}
 			case r < ' ' && r != '\t' && r != '\r', r == 0x7f:
-				return &syntaxError{line, fmt.Sprintf("holds the control character 0x%02x: is it a text file?", r)}
+				return &syntaxError{line, fmt.Sprintf("contains the control character 0x%02x: is it a text file?", r)}
 			case r == '\u00a0' && len(bytes.TrimLeft(text[:i], " \t\u00a0")) == 0:
 				return &syntaxError{line, "is indented with a no-break space: use plain spaces"}
 			case r == '\u2028' || r == '\u2029' || r == '\u0085':
-				return &syntaxError{line, fmt.Sprintf("holds the line separator U+%04X: remove it", r)}
+				return &syntaxError{line, fmt.Sprintf("contains the line separator U+%04X: remove it", r)}
 			}
 			i += size
 		}

@@ -15,7 +15,7 @@ const ofModule = "${module}"
 func (r rules) topics(key string, l Listener) {
 	switch unknown := gateway.UnknownPlaceholder(l.Mountpoint); {
 	case strings.ContainsAny(l.Mountpoint, "+#\x00"):
-		r.problem(key+".mountpoint", "must hold no + or #: it is put before topics")
+		r.problem(key+".mountpoint", "must not contain + or #: it is put before topics")
 	case unknown != "":
 		r.problem(key+".mountpoint", "%v", unknownPlaceholder(unknown))
 	case gateway.CheckMountpoint(l.Mountpoint) != nil:
@@ -54,7 +54,7 @@ func topicName(topic string) error {
 	}
 	switch {
 	case strings.ContainsAny(topic, "+#"):
-		return errors.New("must hold no + or #: it is published to")
+		return errors.New("must not contain + or #: it is published to")
 	// what a placeholder stands for is checked at each login
 	case strings.HasPrefix(topic, "$") && !strings.HasPrefix(topic, "${"):
 		return errors.New("must not begin with $: such topics are the broker's own")
@@ -67,7 +67,7 @@ func topicName(topic string) error {
 func gatewayTopic(topic string) error {
 	rest := strings.ReplaceAll(topic, "${node}", "node")
 	if strings.Contains(rest, "${") {
-		return errors.New("may hold ${node} and no other placeholder")
+		return errors.New("must not contain placeholders other than ${node}")
 	}
 	return topicName(rest)
 }
@@ -97,7 +97,7 @@ var formerPlaceholders = [][2]string{{"%c", "${clientid}"}, {"%u", "${username}"
 func (r rules) formerly(at origin, key, topic string) {
 	for _, p := range formerPlaceholders {
 		if strings.Contains(topic, p[0]) {
-			r.warn(at, key, "holds %s, which is not a placeholder and stays in the topic: write %s", p[0], p[1])
+			r.warn(at, key, "contains %s, which is not a placeholder and stays in the topic: write %s", p[0], p[1])
 		}
 	}
 }

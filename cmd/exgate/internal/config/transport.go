@@ -205,7 +205,7 @@ func (r rules) proxy(key string, l Listener) {
 	for i, text := range l.Proxy.Trusted {
 		if _, err := parsePrefix(text); err != nil {
 			where := r.cfg.origins.ofItem(key+".trusted", i)
-			r.problems.add(where, key+".trusted", "must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not %s",
+			r.problems.add(where, key+".trusted", "must contain addresses such as 192.0.2.7 or 10.0.0.0/8, not %s",
 				quoted(text))
 		}
 	}

@@ -157,7 +157,7 @@ func (r rules) servers(urls []string) {
 		case wrong != "":
 			r.problems.add(at, key, "%s", wrong)
 		case slices.Contains(urls[:i], text):
-			r.problems.add(at, key, "holds %s twice", text)
+			r.problems.add(at, key, "contains %s twice", text)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func notServer(text string) string {
 // account checks the gateway's own credentials.
 func (r rules) account(u Upstream) {
 	if strings.ContainsFunc(u.Username, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		r.problem("upstream.username", "must hold no control characters")
+		r.problem("upstream.username", "must not contain control characters")
 	}
 	r.tokenFile("upstream.password_file", u.PasswordFile)
 	if u.PasswordFile != "" && u.Username == "" && !r.broken("upstream") {
@@ -199,7 +199,7 @@ func (r rules) upstreamTLS(key string, u Upstream) {
 	for i, protocol := range u.TLS.ALPN {
 		if protocol == "" || len(protocol) > math.MaxUint8 {
 			r.problems.add(r.cfg.origins.ofItem(key+".alpn", i), key+".alpn",
-				"must hold names of 1 to 255 bytes, such as mqtt")
+				"must contain names of 1 to 255 bytes, such as mqtt")
 		}
 	}
 	at, said := r.cfg.said(key)

@@ -157,7 +157,7 @@ func TestHeaders(t *testing.T) {
 		"Authorization Bearer s3cret": "headers:1: must be a header such as Authorization: Bearer TOKEN",
 		"A: b\nC D: s3cret":           "headers:2: must be a header such as Authorization: Bearer TOKEN",
 		"A: s3cret\x00":               "headers:1: must be a header such as Authorization: Bearer TOKEN",
-		strings.Repeat("A: b\n", 4e3): "headers holds more than 16384 bytes: does it hold headers?",
+		strings.Repeat("A: b\n", 4e3): "headers is larger than 16384 bytes: does it contain headers?",
 	} {
 		if err := os.WriteFile("headers", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -252,7 +252,7 @@ var badUpstreams = map[string]struct{ file, want string }{
 	"no connection": {badSharing("connections: 0"), upstream4 + "connections: must be at least 1, not 0"},
 	"control of many": {
 		badSharing("control_topic: 'a/#'"),
-		upstream4 + "control_topic: must hold no + or #: it is published to",
+		upstream4 + "control_topic: must not contain + or #: it is published to",
 	},
 	"control of one": {
 		badSharing("control_topic: 'a/${node}'"),
@@ -260,11 +260,11 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"control of a device": {
 		badSharing("control_topic: 'a/${clientid}'"),
-		upstream4 + "control_topic: may hold ${node} and no other placeholder",
+		upstream4 + "control_topic: must not contain placeholders other than ${node}",
 	},
 	"username": {
 		badUpstream(`username: "a\tb"`),
-		upstream4 + "username: must hold no control characters",
+		upstream4 + "username: must not contain control characters",
 	},
 	"nobody's password": {
 		badUpstream("password_file: token"),
@@ -272,7 +272,7 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"no password": {
 		badUpstream("password_file: empty, username: a"),
-		upstream4 + "password_file: empty is empty: it must hold a token",
+		upstream4 + "password_file: empty is empty: it must contain a token",
 	},
 	"tls without tls": {badUpstream("tls: {}"), upstream4 + "tls: needs mqtts:// or wss:// in upstream.url"},
 	"missing authority": {
@@ -289,7 +289,7 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"empty alpn": {
 		listenerA + "upstream: {url: 'mqtts://h', tls: {alpn: [mqtt, '']}}\n",
-		upstream2 + "tls.alpn: must hold names of 1 to 255 bytes, such as mqtt",
+		upstream2 + "tls.alpn: must contain names of 1 to 255 bytes, such as mqtt",
 	},
 	"part of a second": {
 		badUpstream("keepalive: 1500ms"),
@@ -325,7 +325,7 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"device of the gateway": {
 		badUpstream("gateway_status: {topic: 'a/${clientid}'}"),
-		upstream4 + "gateway_status.topic: may hold ${node} and no other placeholder",
+		upstream4 + "gateway_status.topic: must not contain placeholders other than ${node}",
 	},
 	"node of a device": {
 		badUpstream("device_status: {topic: 'a/${node}'}"),
@@ -333,7 +333,7 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"status of many": {
 		badUpstream("device_status: {topic: a/+}"),
-		upstream4 + "device_status.topic: must hold no + or #: it is published to",
+		upstream4 + "device_status.topic: must not contain + or #: it is published to",
 	},
 	"status of the broker": {
 		badUpstream("device_status: {topic: $SYS/a}"),
@@ -402,11 +402,11 @@ func refuses(t *testing.T, file, want string) {
 const chain4 = upstream4 + "authentication."
 
 var badChains = map[string]struct{ chain, want string }{
-	"unknown": {"chain: [ldap]", "chain: must hold broker, file, http, jwt or allow, not \"ldap\""},
+	"unknown": {"chain: [ldap]", "chain: must contain broker, file, http, jwt or allow, not \"ldap\""},
 	"twice": {
 		"chain: [broker, allow, broker]",
 		"chain: allow accepts every device, so authenticators after it are never used: put it last\n" + chain4 +
-			"chain: holds broker twice",
+			"chain: contains broker twice",
 	},
 	"no file":    {"chain: [file]", "chain: file needs upstream.authentication.file"},
 	"no service": {"chain: [http, broker]", "chain: http needs upstream.authentication.http"},
@@ -457,7 +457,7 @@ var badChains = map[string]struct{ chain, want string }{
 	"missing keys": {"chain: [jwt], jwt: {jwks: none}", "jwt.jwks: none: no such file or directory"},
 	"claim": {
 		"chain: [jwt], jwt: {secret_file: jwt.secret, claims: [sub]}",
-		`jwt.claims: must hold name=value such as sub=${clientid}, not "sub"`,
+		`jwt.claims: must contain name=value such as sub=${clientid}, not "sub"`,
 	},
 	"claim's placeholder": {
 		"chain: [jwt], jwt: {secret_file: jwt.secret, claims: ['sub=${id}']}",
@@ -465,7 +465,7 @@ var badChains = map[string]struct{ chain, want string }{
 	},
 	"algorithm": {
 		"chain: [jwt], jwt: {secret_file: jwt.secret, algorithms: [none]}",
-		`jwt.algorithms: must hold HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ` +
+		`jwt.algorithms: must contain HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ` +
 			`ES512, not "none"`,
 	},
 	"short secret": {

@@ -64,7 +64,7 @@ func (n *node) parse(text string) (any, error) {
 	case kindList:
 		return splitList(text), nil
 	}
-	return nil, fmt.Errorf("holds settings (%s) and no value", strings.Join(n.names(), ", "))
+	return nil, fmt.Errorf("is a group of settings (%s), not a value", strings.Join(n.names(), ", "))
 }
 
 func (n *node) bounded(v int64) (any, error) {

@@ -81,7 +81,7 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"second colon": {
 			"log:\n  level: info: debug\n",
-			"exgate.yaml:2: has a second colon: a value that holds a colon and a space must be in quotes",
+			"exgate.yaml:2: has a second colon: a value that contains a colon and a space must be in quotes",
 		},
 		"percent": {
 			"node: %c\n",
@@ -141,7 +141,7 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"environment": {
 			"EXGATE_NODE=x\n",
-			"exgate.yaml:1: holds environment variables: pass them in the environment, or write YAML such as " +
+			"exgate.yaml:1: contains environment variables: pass them in the environment, or write YAML such as " +
 				"log: {level: info}",
 		},
 		"HTML": {
@@ -158,11 +158,11 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"a text": {
 			"hello world\n",
-			"exgate.yaml:1: must hold settings such as log: {level: info}, not the text \"hello world\"",
+			"exgate.yaml:1: must contain settings such as log: {level: info}, not the text \"hello world\"",
 		},
 		"a number": {
 			"42\n",
-			"exgate.yaml:1: must hold settings such as log: {level: info}, not the number 42",
+			"exgate.yaml:1: must contain settings such as log: {level: info}, not the number 42",
 		},
 		"Latin-1": {
 			"node: x\nlog: {level: inf\xe9}\n",
@@ -170,15 +170,15 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"UTF-16 without a mark": {
 			"n\x00o\x00d\x00e\x00:\x00 \x00x\x00\n\x00",
-			"exgate.yaml:1: holds a NUL byte: is it a text file? If it is UTF-16, save it as UTF-8",
+			"exgate.yaml:1: contains a NUL byte: is it a text file? If it is UTF-16, save it as UTF-8",
 		},
 		"NUL": {
 			"node: x\n\x00\n",
-			"exgate.yaml:2: holds a NUL byte: is it a text file? If it is UTF-16, save it as UTF-8",
+			"exgate.yaml:2: contains a NUL byte: is it a text file? If it is UTF-16, save it as UTF-8",
 		},
 		"control character": {
 			"node: \"a\x1b[2J\"\n",
-			"exgate.yaml:1: holds the control character 0x1b: is it a text file?",
+			"exgate.yaml:1: contains the control character 0x1b: is it a text file?",
 		},
 		"no-break space": {
 			"log:\n\xc2\xa0\xc2\xa0level: info\n",
@@ -186,11 +186,11 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"line separator": {
 			"node: a\xe2\x80\xa8b\n",
-			"exgate.yaml:1: holds the line separator U+2028: remove it",
+			"exgate.yaml:1: contains the line separator U+2028: remove it",
 		},
 		"compressed": {
 			"\x1f\x8b\x08\x00abc",
-			"exgate.yaml:1: holds the control character 0x1f: is it a text file?",
+			"exgate.yaml:1: contains the control character 0x1f: is it a text file?",
 		},
 		"nested too deep": {
 			strings.Repeat("[", 20000),
@@ -387,7 +387,7 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"mountpoint with a wildcard": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    mountpoint: a/#\n",
-			"exgate.yaml:5: listeners.meters.mountpoint: must hold no + or #: it is put before topics",
+			"exgate.yaml:5: listeners.meters.mountpoint: must not contain + or #: it is put before topics",
 		},
 		"mountpoint with an unknown placeholder": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    mountpoint: " +

@@ -16,7 +16,7 @@ func Ask(ctx context.Context, pid int, name string, args any, to Answers) (strin
 	}
 	switch err := syscall.Kill(pid, 0); {
 	case errors.Is(err, syscall.ESRCH):
-		return "", fmt.Errorf("there is no process %d", pid)
+		return "", fmt.Errorf("process %d does not exist", pid)
 	case errors.Is(err, syscall.EPERM):
 		return "", fmt.Errorf("process %d belongs to another user: %s it as that user or as root", pid, name)
 	case err != nil:

@@ -87,5 +87,5 @@ func readAnswers(from io.Reader, to Answers) (string, error) {
 			return "", err
 		}
 	}
-	return "", errors.Join(lines.Err(), errors.New("the gateway closed the connection without an outcome; see its log"))
+	return "", errors.Join(lines.Err(), errors.New("the gateway closed the connection without a result; see its log"))
 }

@@ -47,7 +47,8 @@ func (e Escape) checkCodes() error {
 	for i, c := range e.Map {
 		same := func(o Code) bool { return o.Code == c.Code || o.Value == c.Value }
 		if e.isFlag(c.Code) || slices.ContainsFunc(e.Map[:i], same) {
-			return errors.New("framing: the codes and values of Escape.Map must be unique, and no code Start or End")
+			return errors.New("framing: the codes and values of Escape.Map must be unique, " +
+				"and the codes must differ from Start and End")
 		}
 	}
 	for _, special := range []byte{e.Start, e.End, e.Escape} {

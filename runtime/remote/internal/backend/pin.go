@@ -37,7 +37,7 @@ func (p *Pin) Backend(ctx context.Context) (*Backend, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("connecting takes too long: %w", ctx.Err())
+			return nil, fmt.Errorf("connecting took too long: %w", ctx.Err())
 		}
 	}
 }

@@ -103,7 +103,7 @@ func CodeResponse(r gateway.Result) *exproto.CodeResponse {
 // StartTimer starts a timer of conn if its type is known.
 func StartTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uint32) gateway.Result {
 	if _, known := exproto.TimerType_name[int32(kind)]; !known {
-		return gateway.Refuse(gateway.CodeParamsTypeError, "timer type %d does not exist", kind)
+		return gateway.Refuse(gateway.CodeParamsTypeError, "unknown timer type %d", kind)
 	}
 	return c.StartTimer(gateway.TimerType(kind), seconds)
 }

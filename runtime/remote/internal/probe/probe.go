@@ -67,7 +67,7 @@ func Find(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
 	switch status.Code(err) {
 	case codes.OK:
 	case codes.Unavailable, codes.Unauthenticated, codes.PermissionDenied:
-		return Finding{}, fmt.Errorf("asking the server for its services: %w", err)
+		return Finding{}, fmt.Errorf("listing the services of the server: %w", err)
 	default:
 		return Finding{}, ctx.Err()
 	}

@@ -39,7 +39,7 @@ type Set struct {
 const (
 	None    = ""
 	Suspect = "suspect" // an event of its source ended an instance
-	Alarm   = "alarm"   // shards are lost again and again
+	Alarm   = "alarm"   // shards keep failing
 	Restart = "restart" // no shard has an instance until the next one has started
 )
 
