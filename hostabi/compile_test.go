@@ -39,7 +39,7 @@ func modules(t testing.TB, size int64) (all [][]byte) {
 	return slices.CompactFunc(all, bytes.Equal)
 }
 
-// numbers are counts and lengths that announce too much, as they stand in a module.
+// numbers are encoded counts and lengths that are too large.
 var numbers = [][]byte{
 	{0xff, 0xff, 0xff, 0xff, 0x0f},
 	{0xff, 0xff, 0xff, 0x7f},

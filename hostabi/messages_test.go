@@ -100,7 +100,7 @@ func TestAuthenticateRequest(t *testing.T) {
 	}
 }
 
-// FuzzParseAuthenticateRequest: what is taken, protobuf takes too and reads the same.
+// FuzzParseAuthenticateRequest: messages that are accepted are accepted by protobuf too, with the same fields.
 func FuzzParseAuthenticateRequest(f *testing.F) {
 	f.Add([]byte{0x12, 4, 0x1a, 2, 'c', '1', 0x1a, 2, 'p', 'w'})
 	f.Add([]byte{0x12, 2, 0x0a, 0, 0x12, 3, 0x22, 1, 'u'})

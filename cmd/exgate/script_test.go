@@ -19,7 +19,7 @@ import (
 // patience bounds every wait of a script.
 const patience = 90 * time.Second
 
-// scene holds the processes of a script.
+// scene is the set of processes of a script.
 type scene struct {
 	processes map[string]*process
 	devices   map[string]*device

@@ -77,7 +77,7 @@ func exchange(c net.Conn, text string) (string, error) {
 	return "", os.ErrDeadlineExceeded
 }
 
-// openssl is a DTLS device. It sends what is written to it, and exits when the gateway ends the session.
+// openssl is a DTLS device. It sends its input, and exits when the gateway ends the session.
 type openssl struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser

@@ -65,7 +65,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// counting counts how often an authenticator is asked.
+// counting counts the calls of an authenticator.
 type counting struct {
 	access.Authenticator
 	asked *int

@@ -285,7 +285,7 @@ func TestHTTPSharesQuestions(t *testing.T) {
 	}
 }
 
-// TestHTTPGoesOnWithoutTheFirst lets who asked first leave.
+// TestHTTPGoesOnWithoutTheFirst cancels the first of the logins that share a request.
 func TestHTTPGoesOnWithoutTheFirst(t *testing.T) {
 	release := make(chan struct{})
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {

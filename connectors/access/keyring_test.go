@@ -21,7 +21,7 @@ type fetched struct {
 	times int         // guarded by mu
 }
 
-// serve changes what is there.
+// serve changes the key set.
 func (f *fetched) serve(err error, keys ...verifyKey) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -48,7 +48,7 @@ func (f *fetched) source() *keySource {
 
 func rsaKey(id string) verifyKey { return verifyKey{id, rsaAlgorithms, id} }
 
-// TestKeyringRefresh runs in a bubble, where time stands still until everybody waits.
+// TestKeyringRefresh runs in a synctest bubble.
 func TestKeyringRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fetched{keys: []verifyKey{rsaKey("a")}}

@@ -80,7 +80,7 @@ func TestHashesThatCostTooMuch(t *testing.T) {
 	}
 }
 
-// TestHashingWaitsNoLongerThanItsContext wants a login without time left to fail without an answer.
+// TestHashingWaitsNoLongerThanItsContext requires that a login without time left fails without an answer.
 func TestHashingWaitsNoLongerThanItsContext(t *testing.T) {
 	f := load(t, fmt.Sprintf("users: [{username: a, password: %q}]\n", argon("right", 64, 1, 1)))
 	ctx, cancel := context.WithCancel(t.Context())

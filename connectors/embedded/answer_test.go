@@ -17,7 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// answers answers each login the same.
+// answers gives the same answer to each login.
 type answers struct {
 	access.Answer
 	err error
@@ -51,7 +51,7 @@ func TestLoginIsRefused(t *testing.T) {
 	}
 }
 
-// TestAnswerSaysWhatIsAllowed lets the answer of a login win over the broker's rules.
+// TestAnswerSaysWhatIsAllowed requires that the rules of an answer take precedence over those of the broker.
 func TestAnswerSaysWhatIsAllowed(t *testing.T) {
 	auth := loadAuthFile(t, writeAuthFile(t, "anonymous: true\n"+
 		"rules: [{permission: allow, action: publish, topics: [up]}]\n"))
@@ -77,7 +77,7 @@ func TestAnswerSaysWhatIsAllowed(t *testing.T) {
 	}
 }
 
-// briefly lets everybody in for a second.
+// briefly accepts every login for a second.
 type briefly struct{}
 
 func (briefly) Authenticate(context.Context, gateway.Device, string) (access.Answer, error) {

@@ -186,7 +186,7 @@ func TestSubscriptionsOfAClientAreBounded(t *testing.T) {
 	}
 }
 
-// TestRetainedMessagesAreBounded retains more than there is room for, by publishing and by wills.
+// TestRetainedMessagesAreBounded retains more than the limit, with publishes and wills.
 func TestRetainedMessagesAreBounded(t *testing.T) {
 	m := embedded.NewMetrics(nil)
 	b := start(t, embedded.Config{Listener: listen(t), Metrics: m})

@@ -60,7 +60,7 @@ func connect(t testing.TB, b gateway.Connector, clientID string) (gateway.Sessio
 	return s, d
 }
 
-// TestMessageOrigin wants what MQTT does not tell: who published.
+// TestMessageOrigin checks what MQTT does not transport: the client id of the publisher.
 func TestMessageOrigin(t *testing.T) {
 	b := start(t, embedded.Config{})
 	from, _ := connect(t, b, "publisher")

@@ -13,7 +13,7 @@ func (b *Broker) Retain(topic, payload string) error {
 	})
 }
 
-// Filters counts what the index holds.
+// Filters counts the filters in the index.
 func (b *Broker) Filters() int {
 	return b.index.Len()
 }

@@ -53,7 +53,7 @@ func TestNetworkClients(t *testing.T) {
 	}
 }
 
-// TestReservedTopicsOfClients wants an answer for what a network client publishes to the broker's own topics.
+// TestReservedTopicsOfClients requires an answer to publishes of network clients to the broker's own topics.
 func TestReservedTopicsOfClients(t *testing.T) {
 	b := start(t, embedded.Config{Listener: listen(t)})
 	for _, qos := range []string{"1", "2"} {
@@ -166,7 +166,7 @@ func TestSharedGroupAcrossKinds(t *testing.T) {
 	}
 }
 
-// TestDeniedDelivery keeps a topic from those who may not subscribe to it but did to #.
+// TestDeniedDelivery requires that a subscriber of # does not receive topics that it may not subscribe to.
 func TestDeniedDelivery(t *testing.T) {
 	a := &rules{}
 	m := embedded.NewMetrics(nil)
@@ -195,7 +195,7 @@ func TestDeniedDelivery(t *testing.T) {
 	}
 }
 
-// TestHostileConnections wants garbage, silence and too many connections to be cut off.
+// TestHostileConnections requires that garbage, silence and too many connections are cut off.
 func TestHostileConnections(t *testing.T) {
 	b := start(t, embedded.Config{Listener: listen(t), MaxClients: 2})
 	for _, bytes := range []string{
@@ -254,7 +254,7 @@ func TestCloseWithStalledClient(t *testing.T) {
 	}
 }
 
-// TestCloseClosesTheListener also wants clients served before.
+// TestCloseClosesTheListener also checks that clients are served before.
 func TestCloseClosesTheListener(t *testing.T) {
 	l := listen(t)
 	b, err := embedded.New(embedded.Config{Listener: l})

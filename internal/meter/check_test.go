@@ -38,7 +38,7 @@ func TestKind(t *testing.T) {
 	}
 }
 
-// Custom sections are gone, which a compiler would read too: only names of functions stay.
+// Custom sections, which a compiler would read too, are removed except for function names.
 func TestCheckLeavesCustomSectionsOut(t *testing.T) {
 	module := wasmtest.Guest().Bytes()
 	names := string(wasmtest.Section(nil, 0, []byte("\x04name\x01\x06\x01\x00\x03abc")))

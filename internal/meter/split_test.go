@@ -78,7 +78,7 @@ func byTable(at uint32, more ...byte) wasmtest.Module {
 	return m
 }
 
-// A table that nothing changes costs each instance nothing, and nothing sees that it is gone.
+// A table that never changes is removed from the instances, without a visible difference.
 func TestTableBecomesBranches(t *testing.T) {
 	few := byTable(900)
 	few.Elements = few.Elements[:10]
@@ -112,7 +112,7 @@ func TestTableBecomesBranches(t *testing.T) {
 	}
 }
 
-// expectCalls calls the two functions of byTable, and what is none, is of another type or is outside.
+// expectCalls calls the two functions of byTable, a null entry, one of another type and one out of bounds.
 func expectCalls(t *testing.T, m api.Module, at uint64) {
 	t.Helper()
 	for i, want := range []uint64{6, 7} {

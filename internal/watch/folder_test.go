@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// hand is a notifier whose events the test makes.
+// hand is a notifier with events from the test.
 type hand struct {
 	changed chan struct{}
 	err     error

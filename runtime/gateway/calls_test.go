@@ -252,7 +252,7 @@ func TestTooManyCalls(t *testing.T) {
 	})
 }
 
-// Pause by the handler holds the bytes back until Resume.
+// After the handler pauses, no bytes arrive until Resume.
 func TestPauseAndResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")

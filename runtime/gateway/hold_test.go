@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// held is a fixture whose handler holds each event of bytes until the test releases it or its connection closes.
+// held is a fixture whose handler blocks in each event of bytes until the test releases it or its connection closes.
 type held struct {
 	*fixture
 	sock *socket

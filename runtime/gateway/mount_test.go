@@ -79,7 +79,7 @@ func checkReach(t interface{ Fatalf(string, ...any) }, template string, client C
 	}
 }
 
-// Whatever a device calls itself and asks for, it reaches what is below its mountpoint, and inside its patterns.
+// Whatever names a device uses, it reaches only topics below its mountpoint and inside its patterns.
 func TestDevicesStayBelowTheirMountpoint(t *testing.T) {
 	nasty := rapid.SampledFrom([]string{
 		"", "a", "b", "/", "+", "#", "*", ">", "$", "$share", "$SHARE", "$Share", "$queue", "$exclusive", "$oshare",

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Devices that do not read hold no more than the budget together; one that reads stays, and gets everything.
+// The queues of devices that do not read stay within the budget; a device that reads stays and gets everything.
 func TestQueueBudgetClosesThoseThatDoNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 1 << 20
@@ -60,7 +60,7 @@ func TestQueueBudgetClosesThoseThatDoNotRead(t *testing.T) {
 	})
 }
 
-// A device that reads now and then is closed after those that do not read at all, however much it holds.
+// A device that reads now and then is closed after those that do not read at all, however long its queue is.
 func TestQueueBudgetSparesTheSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixtureOf(t, gateway.Config{QueueBytes: 1 << 20}, gateway.Limits{IdleTimeout: time.Hour}, "")

@@ -130,7 +130,7 @@ func TestStartTimerRefusals(t *testing.T) {
 }
 
 // While this side does not read, a device is not silent: neither before its first byte (idle timeout) nor later
-// (keepalive), and whatever holds the reading up.
+// (keepalive), and whatever stops the reading.
 func TestSilenceCountsOnlyWhileTheSocketIsRead(t *testing.T) {
 	for _, keepalive := range []bool{false, true} {
 		for name, stop := range map[string]func(w *fixture, c *gateway.Conn, s *socket) (resume func()){

@@ -21,14 +21,14 @@ import (
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
-// refusing is an upstream that knows nobody.
+// refusing is an upstream that rejects every login.
 type refusing struct{ listenertest.NoUpstream }
 
 func (refusing) Connect(context.Context, gateway.Device, string, gateway.Downlink) (gateway.Session, error) {
 	return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "wrong password")}
 }
 
-// gated is a TCP listener with an Admission, and handlers that log in with what they read.
+// gated is a TCP listener with an Admission, and handlers that log in with the bytes that they read.
 type gated struct {
 	*testing.T
 	*listenertest.Echo

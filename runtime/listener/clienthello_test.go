@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// aTLSHello is what a client of crypto/tls sends first.
+// aTLSHello is the first message of a client of crypto/tls.
 func aTLSHello(t testing.TB) []byte {
 	t.Helper()
 	near, far := net.Pipe()

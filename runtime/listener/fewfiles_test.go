@@ -60,7 +60,7 @@ func TestListenerSurvivesEMFILE(t *testing.T) {
 	}
 }
 
-// serveWithFewFiles prints its address and then what it logs, and echoes until its input ends.
+// serveWithFewFiles prints its address and then its log, and echoes until its input ends.
 func serveWithFewFiles(t *testing.T) {
 	limit := syscall.Rlimit{Cur: fewFiles, Max: fewFiles}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -99,7 +99,7 @@ func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
 	}
 }
 
-// Handshakes that stop behind a whole ClientHello make room too, and silent connections do not take their places.
+// Handshakes that stall after a whole ClientHello are evicted too, and silent connections do not use their slots.
 func TestTLSHandshakesThatStopMakeRoom(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
@@ -127,7 +127,7 @@ func TestTLSHandshakesThatStopMakeRoom(t *testing.T) {
 	})
 }
 
-// clientHello is what a client of crypto/tls sends first.
+// clientHello is the first message of a client of crypto/tls.
 func clientHello(t testing.TB) []byte {
 	t.Helper()
 	near, far := net.Pipe()

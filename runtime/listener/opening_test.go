@@ -22,7 +22,7 @@ func closedByUs(far net.Conn) bool {
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// The oldest of the silent makes room for a newcomer, and takes no place of those that are in their handshake.
+// A new connection evicts the oldest silent one, never one that is in its handshake.
 func TestOpeningSilent(t *testing.T) {
 	o := newOpening(1)
 	shaking, _ := openPipe(t, o)
@@ -49,7 +49,7 @@ func TestOpeningSilent(t *testing.T) {
 	}
 }
 
-// A newcomer to the handshakes takes the place of the oldest that waits for its peer, never of one that waits for us.
+// A new handshake evicts the oldest that waits for its peer, never one that waits for this side.
 func TestOpeningHandshakes(t *testing.T) {
 	o := newOpening(2)
 	enter := func() (*openingConn, net.Conn, bool) {
@@ -75,7 +75,7 @@ func TestOpeningHandshakes(t *testing.T) {
 	}
 }
 
-// As many compute at once as there are processors; a turn is free while its holder waits for the peer.
+// At most one handshake per processor computes at once; waiting for the peer frees its slot.
 func TestOpeningTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOpening(100)
@@ -98,7 +98,7 @@ func TestOpeningTurns(t *testing.T) {
 	})
 }
 
-// A closing listener leaves 2 s to what is under way, however long it might have taken.
+// A closing listener gives handshakes under way 2 s, whatever their timeout.
 func TestOpeningClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOpening(100)

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// A device that leaves while its event is held is noticed, but not before what it sent has been read.
+// A disconnect during an event is noticed, but not before everything that the device sent has been read.
 func TestHeldDeviceThatLeaves(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -46,7 +46,7 @@ func TestHeldDeviceThatLeaves(t *testing.T) {
 	}
 }
 
-// hold keeps the event under way until its connection closes, or for d.
+// hold blocks in the event until its connection closes, or for d.
 func hold(a gateway.ConnectionAdapter, d time.Duration) {
 	interrupted := make(chan struct{})
 	release := a.Hold(func() { close(interrupted) })

@@ -16,8 +16,8 @@ import (
 
 func serial(c *tls.Conn) *big.Int { return c.ConnectionState().PeerCertificates[0].SerialNumber }
 
-// shown is the serial number of the certificate that a new connection is shown.
-func shown(t *testing.T, addr string, cfg *tls.Config) *big.Int {
+// newSerial is the serial number of the certificate that a new connection receives.
+func newSerial(t *testing.T, addr string, cfg *tls.Config) *big.Int {
 	t.Helper()
 	c, err := tls.Dial("tcp", addr, cfg)
 	if err != nil {
@@ -28,8 +28,8 @@ func shown(t *testing.T, addr string, cfg *tls.Config) *big.Int {
 	return serial(c)
 }
 
-// While devices come and go, the certificate is replaced, broken and replaced again: none of them notices anything but
-// the new one.
+// While devices connect, the certificate is replaced, broken and replaced again: they notice nothing but the
+// new one.
 func TestTLSReloadUnderLoad(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
@@ -68,15 +68,15 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 
 	tlsOf(t, ca, "server")
 	gatewaytest.Eventually(t, "the second certificate",
-		func() bool { return shown(t, s.addr, ca.Client()).Cmp(first) != 0 })
-	second := shown(t, s.addr, ca.Client())
+		func() bool { return newSerial(t, s.addr, ca.Client()).Cmp(first) != 0 })
+	second := newSerial(t, s.addr, ca.Client())
 	failed := s.Count(t, "exgate_tls_reloads_total", "failed")
 	listenertest.ReplaceFile(t, cfg.CertFile, []byte("not a certificate"))
 	gatewaytest.Eventually(t, "the broken file", func() bool {
 		return s.Count(t, "exgate_tls_reloads_total",
 			"failed") > failed
 	})
-	if got := shown(t, s.addr, ca.Client()); got.Cmp(second) != 0 {
+	if got := newSerial(t, s.addr, ca.Client()); got.Cmp(second) != 0 {
 		t.Error("a broken file changed the certificate")
 	}
 	if err := os.Remove(cfg.KeyFile); err != nil {
@@ -84,7 +84,7 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 	}
 	tlsOf(t, ca, "server")
 	gatewaytest.Eventually(t, "the third certificate",
-		func() bool { return shown(t, s.addr, ca.Client()).Cmp(second) != 0 })
+		func() bool { return newSerial(t, s.addr, ca.Client()).Cmp(second) != 0 })
 	close(stop)
 	load.Wait()
 	echoes(t, established, "after")
@@ -102,7 +102,7 @@ func TestTLSTicketsOutliveReload(t *testing.T) {
 		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 		client := ca.Client()
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
-		shown(t, s.addr, client)
+		newSerial(t, s.addr, client)
 		tlsOf(t, ca, "server")
 		gatewaytest.Eventually(t, "the reload", func() bool { return s.Count(t, "exgate_tls_reloads_total", "ok") > 0 })
 		c := dialTLS(t, s.addr, client)
@@ -112,7 +112,7 @@ func TestTLSTicketsOutliveReload(t *testing.T) {
 	}
 }
 
-// A ticket is no way around a change of the authority.
+// A ticket does not survive a change of the CA.
 func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		ca, devices := listenertest.NewIssuer(t), listenertest.NewIssuer(t)
@@ -122,7 +122,7 @@ func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 		client := ca.Client(devices.Device(t, pkix.Name{CommonName: "old"}))
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
-		shown(t, s.addr, client)
+		newSerial(t, s.addr, client)
 		replacement, err := os.ReadFile(listenertest.NewIssuer(t).File)
 		if err != nil {
 			t.Fatal(err)

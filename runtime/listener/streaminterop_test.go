@@ -24,7 +24,7 @@ func converse(t *testing.T, line, answer, program string, args ...string) string
 	return converseIn(t, []exchange{{line, answer}}, program, args...)
 }
 
-// exchange is what is sent to a program and what it then shows.
+// exchange is the input of a program and its expected output.
 type exchange struct{ line, answer string }
 
 // converseIn has several exchanges, one after the other.

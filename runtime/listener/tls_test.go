@@ -136,7 +136,7 @@ func TestTLSSendQueueFull(t *testing.T) {
 	}
 }
 
-// The peer can tell the end of what was sent from a connection that was cut: close_notify is the last record.
+// close_notify is the last record, so that the peer can tell a complete stream from one that was cut.
 func TestTLSCloseNotify(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	s := serveTLS(t, tlsOf(t, ca, "server"), func(a gateway.ConnectionAdapter, b []byte) {
@@ -216,7 +216,7 @@ func TestTLSHandshakeTimeout(t *testing.T) {
 	})
 }
 
-// Sources that keep failing handshakes are banned; a look whether somebody listens is no failure.
+// Sources that keep failing handshakes are banned; a port scan is not a failure.
 func TestTLSFailuresBan(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")

@@ -72,7 +72,7 @@ func TestUnixStaleSocket(t *testing.T) {
 	echoes(t, dialUnix(t, path), "hello")
 }
 
-// The socket of a living process is left alone, and so is what is no socket.
+// The socket of a live process, and a file that is not a socket, are left alone.
 func TestUnixInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, listenertest.Send, gateway.Limits{})

@@ -149,7 +149,7 @@ func TestAutoWithEveryAnswerToUnknownMethods(t *testing.T) {
 	}
 }
 
-// A handler that fails its first event is told of that connection's end, and serves the next one.
+// A handler that fails its first event is notified of the end of that connection, and serves the next one.
 func TestAutoWithAHandlerThatFailsItsFirstEvent(t *testing.T) {
 	for _, code := range []codes.Code{codes.Unknown, codes.Internal, codes.PermissionDenied} {
 		inDialects(t, func(t *testing.T, dialect remote.Dialect) {

@@ -89,7 +89,7 @@ func (e *echo) processorTime(b *testing.B) float64 {
 	return us
 }
 
-// echoed is a device that reports what it is sent.
+// echoed is a device that reports the bytes that are sent to it.
 type echoed struct {
 	*device
 	got chan struct{}

@@ -72,7 +72,7 @@ func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 		d.metric(t, "exgate_handler_retries_total"))
 }
 
-// With close, each device is closed at its first event, and the handler is told of each end when it is back.
+// With close, each device is closed at its first event, and the handler is notified of each close when it is back.
 func TestCloseEndsDevicesAndTellsTheHandlerLater(t *testing.T) {
 	const devices = 500
 	l := newLedger()

@@ -130,7 +130,7 @@ func TestCallsInsideOnSocketCreated(t *testing.T) {
 	})
 }
 
-// EMQX's demo in Go closes the connection when it is told that it closed.
+// EMQX's demo in Go closes the connection in OnSocketClosed.
 func TestHandlerThatClosesWhatIsClosed(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
 		answered := make(chan string, 1)

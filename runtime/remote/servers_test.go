@@ -37,7 +37,7 @@ func serveHandler(
 		options...)
 }
 
-// serveOn serves what register adds to a server.
+// serveOn serves the services that register adds.
 func serveOn(t testing.TB, address string, register func(*grpc.Server), options ...grpc.ServerOption) (string, func()) {
 	t.Helper()
 	server := grpc.NewServer(append([]grpc.ServerOption{grpc.WaitForHandlers(true)}, options...)...)

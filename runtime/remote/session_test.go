@@ -20,7 +20,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// With close, the end of a stream closes its devices, because the handler has forgotten them. It is told of each end
+// With close, the end of a stream closes its devices, because the handler has lost them. It is notified of each close
 // when it is back.
 func TestSessionThatEndsClosesItsDevices(t *testing.T) {
 	const devices = 500

@@ -254,7 +254,7 @@ func TestSessionHandlerKilledByOneDevice(t *testing.T) {
 	}
 }
 
-// With retry, events in flight beside one that ends the stream are sent again in order, and each is answered once.
+// With retry, events in flight when another one ends the stream are sent again in order, and each is answered once.
 func TestSessionRetriesEventsInFlight(t *testing.T) {
 	const honest, lines = 20, 200
 	m := &mortal{poisonous: poison}

@@ -67,7 +67,7 @@ type shared struct{ *wasm.Engine }
 
 func (shared) Close(context.Context) error { return nil }
 
-// A tapped handler behaves like one that is not.
+// A tapped handler behaves like an untapped one.
 func TestTappedHandlerPassesTheSuite(t *testing.T) {
 	e, err := wasm.New(t.Context(), wasm.Config{
 		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000},

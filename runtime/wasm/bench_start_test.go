@@ -86,7 +86,7 @@ func startMany(b *testing.B, c Config, n int) (us, kib float64) {
 	return us, kib
 }
 
-// memory is what the process takes, in bytes: its proportional set size where the system tells it, else what is live on
+// memory is the memory of the process in bytes: its proportional set size where available, else the live bytes on
 // the heap.
 func memory(b *testing.B) float64 {
 	debug.FreeOSMemory()

@@ -38,7 +38,7 @@ func TestTurnsOfLongEventsGetShorter(t *testing.T) {
 	}
 }
 
-// counted is an adapter that keeps what was sent.
+// counted is an adapter that records what was sent.
 type counted struct {
 	*gatewaytest.Device
 	sent bytes.Buffer

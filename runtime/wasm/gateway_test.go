@@ -64,7 +64,7 @@ func (s socket) write(b string) {
 	must(s.t, err)
 }
 
-// expect reads what the gateway sends next.
+// expect reads the next bytes from the gateway.
 func (s socket) expect(want string) {
 	s.t.Helper()
 	b := make([]byte, len(want))

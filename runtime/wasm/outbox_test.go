@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// sends records what is sent, one entry a call. Nothing else is called.
+// sends records the bytes of each Send. No other method is called.
 type sends struct {
 	gateway.ConnectionAdapter
 	got []string

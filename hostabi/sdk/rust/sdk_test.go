@@ -22,7 +22,7 @@ func TestProbe(t *testing.T) { probe.Run(t, probeModule, guesttest.Config{}) }
 
 func TestEcho(t *testing.T) { probe.RunEcho(t, echoModule) }
 
-// An instance closes the connections that it has no room for, and keeps no memory of those that are gone.
+// An instance closes connections over its limit, and frees the memory of closed ones.
 func TestConnectionsAreBounded(t *testing.T) {
 	g := guesttest.Load(t, echoModule, guesttest.Config{})
 	var pages uint32

@@ -97,13 +97,13 @@ func result(conn, token uint64) *handlerv1.Event {
 	return &handlerv1.Event{Conn: conn, Event: &handlerv1.Event_Result{Result: &handlerv1.Result{Token: token}}}
 }
 
-// echo answers what it is told, and does what some words say.
+// echo answers each line with itself, and executes those that are commands.
 type echo struct {
 	handler.Nothing
 	said *said
 }
 
-// said is what all connections of a test were told.
+// said records the events of all connections of a test.
 type said struct {
 	mu    sync.Mutex
 	lines []string

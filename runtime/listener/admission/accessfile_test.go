@@ -45,7 +45,7 @@ func (w *watched) write(content string) {
 	}
 }
 
-// after lets time pass and looks at the list in force.
+// after waits and compares the list in force.
 func (w *watched) after(d time.Duration, wantAllowed bool) {
 	w.Helper()
 	time.Sleep(d)
@@ -75,7 +75,7 @@ func TestAccessFileIsReloaded(t *testing.T) {
 	})
 }
 
-// A file that lost its content does not let everybody in; one with a comment may.
+// A file that became empty does not allow everything; one with only a comment may.
 func TestEmptyAccessFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchAccess(t, "deny all\n")

@@ -107,7 +107,7 @@ func TestBadAccessRules(t *testing.T) {
 	}
 }
 
-// firstMatch is what a list means.
+// firstMatch is the reference implementation of a list.
 func firstMatch(rules []string, a netip.Addr) bool {
 	for _, rule := range rules {
 		prefixes, allow, _ := parseRule(rule)
@@ -155,7 +155,7 @@ func TestLongestPrefixIsFirstMatch(t *testing.T) {
 	})
 }
 
-// Whatever a file holds, it is refused with a line's number, or means what its rules mean one after the other.
+// Any file is either refused with a line number, or means the same as its rules one after the other.
 func FuzzAccessFile(f *testing.F) {
 	f.Add("allow 10.0.0.0/8\ndeny all # the rest\n", []byte{10, 1, 2, 3})
 	f.Add("deny ::ffff:10.0.0.0/104\r\n\n", []byte{10, 0, 0, 1})

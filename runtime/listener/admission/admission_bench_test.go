@@ -85,7 +85,7 @@ func BenchmarkAdmit(b *testing.B) {
 	b.ReportMetric(float64(time.Since(start)/rounds)/float64(max(admitTime, 1)), "naive/admit")
 }
 
-// BenchmarkAdmitParallel is BenchmarkAdmit from all processors at once, while somebody is banned.
+// BenchmarkAdmitParallel is BenchmarkAdmit from all processors at once, while a source is banned.
 func BenchmarkAdmitParallel(b *testing.B) {
 	a := admission(b, Config{MaxConnections: 1e6, MaxPerSource: 100, Rate: 1e9, Ban: BanConfig{Failures: 1}})
 	(&Ticket{admission: a, source: sourceOf(ip("203.0.113.1"))}).Failed()
@@ -98,7 +98,7 @@ func BenchmarkAdmitParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkRefuse is what a flood costs that is over the limit.
+// BenchmarkRefuse measures the cost of connections over the limit.
 func BenchmarkRefuse(b *testing.B) {
 	a := admission(b, Config{MaxPerSource: 1})
 	from := ip("10.0.0.1")

@@ -29,7 +29,7 @@ func admission(t testing.TB, cfg Config) *Admission {
 
 func ip(text string) netip.Addr { return netip.MustParseAddr(text) }
 
-// admit returns the tickets of those who were let in, and requires that there are want.
+// admit returns the tickets of the admitted connections, and requires want of them.
 func admit(t *testing.T, a *Admission, want int, addresses ...string) []*Ticket {
 	t.Helper()
 	var tickets []*Ticket

@@ -35,7 +35,7 @@ func TestFilesAgainstConnections(t *testing.T) {
 	}
 }
 
-// Under a small limit devices get about half of it, and what the message says is what they get.
+// Under a small limit devices get about half of it, as many as the message says.
 func TestSmallLimitsServeDevices(t *testing.T) {
 	for _, tt := range []struct {
 		open int

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A log in JSON says in words who was refused and why, as one in text does.
+// JSON logs contain the source and the reason as words, like text logs.
 func TestRefusalInAJSONLog(t *testing.T) {
 	var log bytes.Buffer
 	access, err := ParseAccess([]string{"deny 192.0.2.7"})

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever comes and goes, the bounds hold, and everybody who does not leave by himself is evicted or still inside.
+// The bounds are never exceeded, and each slot that was not released is either evicted or still inside.
 func TestWaitingRoom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most, perPrefix := rapid.IntRange(1, 10).Draw(t, "max"), rapid.IntRange(0, 4).Draw(t, "max of a prefix")

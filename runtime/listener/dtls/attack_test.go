@@ -166,7 +166,7 @@ func clientCipher(t *testing.T, keyLog string, serverRandom []byte) cipher.Block
 	return block
 }
 
-// What nobody authenticated does not end a session, whether it has data already or only its handshake.
+// Unauthenticated records do not end a session, neither during nor after its handshake.
 func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, listenertest.Send)
 	for _, talked := range []bool{false, true} {
@@ -206,7 +206,7 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 	}
 }
 
-// Thousands of hellos of forged sources leave devices served, old and new, and the memory returns.
+// Under thousands of hellos from forged sources, old and new devices are served, and the memory is released.
 func TestDTLSSpoofedHellos(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.NewPeersPerSecond = 800_000
@@ -249,7 +249,7 @@ func sendFrom(t testing.TB, source net.IP, b []byte, to *net.UDPAddr) {
 	}
 }
 
-// Handshakes that stop half way make room for those that go on, and the memory returns.
+// Stalled handshakes are evicted by later ones, and their memory is released.
 func TestDTLSHalfOpenHandshakes(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.NewPeersPerSecond = 800_000 // an eighth from one prefix

@@ -65,7 +65,7 @@ func dialAlone(b *testing.B, cfg dtls.Config) net.Conn {
 	return c
 }
 
-// BenchmarkDTLSSession measures a handshake and what an idle session holds; all figures are of both ends together.
+// BenchmarkDTLSSession measures a handshake and the memory of an idle session; all figures include both ends.
 func BenchmarkDTLSSession(b *testing.B) {
 	for name, psk := range map[string]bool{"certificate": false, "psk": true} {
 		b.Run(name, func(b *testing.B) {

@@ -1,6 +1,6 @@
 package dtls
 
-// What the tests of listeners take from those of the guard.
+// Used by the tests of listeners.
 var (
 	AHello     = aHello
 	AHelloWith = aHelloWith

@@ -269,7 +269,7 @@ func (s *dtlsServer) refuses(t *testing.T, bind string) (check func()) {
 	}
 }
 
-// Bans need a proved address: hellos in somebody's name do not ban him, failed handshakes of his own do.
+// Bans need a proved address: hellos with a forged source do not ban it, failed handshakes do.
 func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := dtlsOf(t, ca)
@@ -414,7 +414,7 @@ func TestDTLSQueue(t *testing.T) {
 	}
 }
 
-// maxInLibrary is how many records the library holds beside the queue.
+// maxInLibrary is how many records the library buffers besides the queue.
 const maxInLibrary = 4
 
 // A Send of more than one record carries is refused with a reason, and the session stays.

@@ -90,7 +90,7 @@ func TestPSKLogsUnknownIdentities(t *testing.T) {
 	}
 }
 
-// A changed file is read again; one that is broken or gone leaves the old keys, is logged once, and its keys are not.
+// A changed file is reloaded. If it is broken or missing, the old keys stay and one line is logged, without keys.
 func TestPSKReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged bytes.Buffer

@@ -62,7 +62,7 @@ func TestDTLSConnectionID(t *testing.T) {
 	gatewaytest.Eventually(t, "the addresses to go", func() bool { return s.listener.Peers() == 0 })
 }
 
-// nat stands between a device and the gateway, and gives the device another address at each move.
+// nat is a proxy between a device and the gateway that changes the device's address at each move.
 type nat struct {
 	inside  *net.UDPConn
 	gateway *net.UDPAddr

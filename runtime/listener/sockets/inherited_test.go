@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
-// leftOver makes a set of what s has open, lets ask take from it, and returns what is logged of the rest.
+// leftOver hands over the sockets of s, takes those that ask wants, and returns what is logged of the others.
 func leftOver(t *testing.T, s *sockets.Sockets, ask func(*sockets.Sockets)) string {
 	t.Helper()
 	var log bytes.Buffer

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
-// newSockets makes a set of what was inherited.
+// newSockets makes a set with the inherited sockets.
 func newSockets(t *testing.T, inherited []sockets.SocketFile) *sockets.Sockets {
 	t.Helper()
 	s, err := sockets.New(inherited, slog.New(slog.DiscardHandler))
@@ -143,7 +143,7 @@ func TestForeignPathStays(t *testing.T) {
 	_ = systemds.Close()
 }
 
-// A process that inherited a path and fails before it took over leaves the path to the one that has it.
+// A process that inherited a path and fails before it took over does not remove the path.
 func TestPathStaysWhereTheSuccessorFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "exgate.sock")
 	first := newSockets(t, nil)

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// A socket bound to all addresses answers from the one that was asked: a connected socket hears nothing else.
+// A socket bound to all addresses answers from the destination address: a connected peer receives nothing else.
 func TestUDPAnswersFromTheAddressThatWasAsked(t *testing.T) {
 	for _, bind := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		t.Run(bind, func(t *testing.T) {

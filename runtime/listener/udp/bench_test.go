@@ -22,7 +22,7 @@ func BenchmarkUDPEcho(b *testing.B) {
 	})
 }
 
-// plainEcho is what a UDP echo server in Go is without anything else.
+// plainEcho is a minimal UDP echo server in Go.
 func plainEcho(b *testing.B) string {
 	b.Helper()
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -53,7 +53,7 @@ func TestNewPeersAreBudgeted(t *testing.T) {
 	})
 }
 
-// A peer that is there is heard, however full the listener is.
+// Datagrams of known peers are handled, however full the listener is.
 func TestMaxPeersKeepsThoseThatAreThere(t *testing.T) {
 	muxed(t, func(c *muxConfig) { c.maxPeers = 1 }, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		w.send(from(1, 1), "first")

@@ -46,8 +46,8 @@ func flood(t testing.TB, addr string, n int) {
 	}
 }
 
-// While forged sources flood the listener, a peer that was there is served; the peers that the flood made are bounded,
-// and gone when it is over.
+// While forged sources flood the listener, a known peer is served. The peers that the flood creates are bounded,
+// and removed when it ends.
 func TestUDPFloodOfForgedSources(t *testing.T) {
 	s := serveUDP(t, udp.Config{MaxPeers: 500, NewPeersPerSecond: 300, IdleTimeout: 2 * time.Second}, listenertest.Send)
 	addr := s.listener.Addr().String()

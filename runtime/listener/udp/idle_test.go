@@ -144,7 +144,7 @@ func TestUDPDropsOverRate(t *testing.T) {
 	gatewaytest.Eventually(t, "a datagram dropped for the rate", func() bool { return s.dropped(t, "over_rate") == 1 })
 }
 
-// Who may not connect gets no connection, and what he sends costs nothing.
+// A refused source gets no connection, and its datagrams cost nothing.
 func TestUDPAdmission(t *testing.T) {
 	access, err := admission.ParseAccess([]string{"deny 127.0.0.9", "allow all"})
 	if err != nil {
@@ -212,7 +212,7 @@ func TestUDPChurn(t *testing.T) {
 	}
 }
 
-// A peer whose handler waits for something far away delays nobody else, however many of them there are.
+// Peers whose handlers wait for remote services do not delay others, however many they are.
 func TestUDPSlowHandlersDelayNobody(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)

@@ -210,7 +210,7 @@ func TestUDPTalksToSocat(t *testing.T) {
 	}
 }
 
-// A peer whose handler is busy, and which sends on, loses its own datagrams and holds up nobody else on the socket.
+// A peer that keeps sending while its handler is busy loses its own datagrams, and does not delay others.
 func TestUDPBusyPeerDelaysNobody(t *testing.T) {
 	busy, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once

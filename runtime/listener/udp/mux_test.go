@@ -54,7 +54,7 @@ func fromNet(subnet, host, port int) netip.AddrPort {
 	return netip.MustParseAddrPort(fmt.Sprintf("10.0.%d.%d:%d", subnet, host, port))
 }
 
-// heard records what the receivers of all peers see.
+// heard records the calls of all receivers.
 type heard struct {
 	mu   sync.Mutex
 	seen []string
@@ -67,7 +67,7 @@ func (h *heard) add(p *Peer, what string) {
 	h.seen = append(h.seen, fmt.Sprintf("%v %s", p.Addr().Addr(), what))
 }
 
-// take returns what was seen since, as soon as nothing moves.
+// take returns the new calls, once everything is idle.
 func (h *heard) take() string {
 	synctest.Wait()
 	h.mu.Lock()
@@ -157,7 +157,7 @@ func expect(t *testing.T, h *heard, want string) {
 
 func (c *lossCounters) count(l loss) int { return int(testutil.ToFloat64(c[l])) }
 
-// A peer ends after the idle timeout since its own last datagram; the traffic of others keeps nobody alive.
+// A peer ends after the idle timeout since its own last datagram; the traffic of others does not extend it.
 func TestMuxIdleTimeoutIsEachPeersOwn(t *testing.T) {
 	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		a, b := from(1, 1), from(2, 1)
@@ -198,7 +198,7 @@ func TestMuxCloseMakesRoom(t *testing.T) {
 	})
 }
 
-// A slow receiver holds up its own datagrams, which are bounded, and nobody else's.
+// A slow receiver delays only its own datagrams, which are bounded.
 func TestMuxSlowPeerDelaysNobodyElse(t *testing.T) {
 	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		w.send(from(1, 1), "wait")
@@ -215,7 +215,7 @@ func TestMuxSlowPeerDelaysNobodyElse(t *testing.T) {
 	})
 }
 
-// The workers multiply while handlers block, up to their bound, and all leave when there is nothing to do.
+// More workers start while handlers block, up to their bound, and all exit when idle.
 func TestMuxWorkersGrowWhereReceiversBlock(t *testing.T) {
 	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		for i := range 10 {

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestStreamEndsOfAnyCode wants a label for each code that gRPC defines and no others.
+// TestStreamEndsOfAnyCode requires a label for each code that gRPC defines and no others.
 func TestStreamEndsOfAnyCode(t *testing.T) {
 	m := NewMetrics(nil)
 	m.streamEnded("h", "m", nil)

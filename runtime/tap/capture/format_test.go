@@ -153,7 +153,8 @@ func TestWhatReadersRefuse(t *testing.T) {
 			`line 2: socket: "x" is not one of ["tcp" "ssl" "udp" "dtls"]`,
 		head + `{"c":1,"n":1,"t":0,"event":"bytes","hex":"0"}` + "\n": "" +
 			"line 2: encoding/hex: odd length hex string",
-		head + `{"c":1,"n":1,"t":0,"result":"FINE"}` + "\n":                       `line 2: result: "FINE" is not a code`,
+		head + `{"c":1,"n":1,"t":0,"result":"FINE"}` + "\n": "" +
+			`line 2: result: "FINE" is not a code`,
 		head + `{"c":1,"n":1,"t":0,"event":"drain","crc":"00000000"}` + "\n":      "line 2: " + errChecksum.Error(),
 		head + strings.Repeat("x", maxLine+1):                                     "line 2: it is longer than 4 MiB",
 		head + `{"c":1,"n":1,"t":0,"event":"later"}` + "\n" + `{"c":1,"n":2,"t":`: ErrTruncated.Error(),

@@ -42,7 +42,7 @@ func inPieces(s *session, random *rand.Rand, kind tap.Kind, data []byte) {
 	}
 }
 
-// FuzzSecrecy looks for passwords in what is captured, however the network and the handler cut the bytes in pieces that
+// FuzzSecrecy looks for passwords in captures, however the network and the handler cut the bytes into pieces that
 // they came and went in.
 func FuzzSecrecy(f *testing.F) {
 	f.Add("hunter2", []byte("login a "), []byte("\nlogin b "), uint64(1))

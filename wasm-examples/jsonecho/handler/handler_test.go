@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/wasm-examples/jsonecho/handler"
 )
 
-// device writes down what a handler does and answers when it is told to, or at once.
+// device records a handler's calls and answers them at once, or when the test wants it.
 type device struct {
 	handler *handler.Handler
 	lines   []string

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fixture is a gateway with the JSON echo handler, as a service or as a module, and somebody else at its broker.
+// fixture is a gateway with the JSON echo handler, as a service or as a module, and another client of its broker.
 type fixture struct {
 	gw        *gateway.Gateway
 	kind      kind

@@ -86,7 +86,7 @@ func openMosquitto(t *testing.T) *upstream {
 	}
 }
 
-// client is somebody else at the broker.
+// client is another client of the broker.
 type client struct {
 	session  gateway.Session
 	messages chan gateway.Message

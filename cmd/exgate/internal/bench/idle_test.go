@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// hold logs n devices in, says so, and keeps them until standard input ends.
+// hold logs in n devices, prints a line, and keeps them connected until standard input ends.
 func hold(addr string, n int) error {
 	for i := range n {
 		c, err := net.Dial("tcp", addr)

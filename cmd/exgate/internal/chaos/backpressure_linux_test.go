@@ -58,7 +58,7 @@ func TestBackPressure(t *testing.T) {
 	})
 }
 
-// standstill is how long nobody may write for it to be one.
+// standstill is how long no device may have written before back pressure counts as reached.
 const standstill = 300 * time.Millisecond
 
 // awaitStandstill waits until no device can write any longer, before it has written all.

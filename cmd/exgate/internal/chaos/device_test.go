@@ -56,7 +56,7 @@ func (d *device) write(lines string) error {
 	return err
 }
 
-// ask sends a command and wants ok for it.
+// ask sends a command and requires ok as the answer.
 func (d *device) ask(command string) error {
 	if err := d.write(command + "\n"); err != nil {
 		return err

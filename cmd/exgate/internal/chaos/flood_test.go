@@ -55,7 +55,7 @@ func (f *flood) write() {
 	}
 }
 
-// stop lets the message that is being written be the last.
+// stop ends the flood after the current message.
 func (f *flood) stop() { f.stopped.Store(true) }
 
 // end stops the flood and returns why it could not go on until now.

@@ -80,7 +80,7 @@ func (g *exgate) finish() {
 	}
 }
 
-// metric is the sum of the values of a name that have all of these labels. It is 0 where there is none.
+// metric is the sum of the values of a name that have all of these labels, or 0.
 func (g *exgate) metric(name string, labels ...string) (sum float64) {
 	g.t.Helper()
 	answer, err := http.Get("http://" + g.metrics + "/metrics")

@@ -54,7 +54,7 @@ func (s *subscriber) stay(ctx context.Context, lost <-chan struct{}) {
 	}
 }
 
-// connect subscribes and returns what is closed when the connection ends, which is with ctx at the latest.
+// connect subscribes and returns a channel that is closed when the connection ends, at the latest with ctx.
 func (s *subscriber) connect(ctx context.Context) (<-chan struct{}, error) {
 	conn, err := net.Dial("tcp", s.address)
 	if err != nil {

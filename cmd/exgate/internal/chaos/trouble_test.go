@@ -27,7 +27,7 @@ func TestTroubleOfOne(t *testing.T) {
 		g := startGateway(t, b, m.settings, smallBuffers+"\n    limits: {send_queue_bytes: 256KiB}")
 		noise := startFlood(t, g.devices, "noise", "pub noise/x", 1<<30)
 		go func() { _, _ = io.Copy(io.Discard, noise.conn) }()
-		feed := goDeaf(t, g)
+		feed := stopReading(t, g)
 		closed := func() float64 { return g.metric("exgate_connections_closed_total", "send_queue_full") }
 		turns := besides(t, g, func() {
 			gatewaytest.Eventually(t, "the deaf device to be closed", func() bool { return closed() > 0 })
@@ -66,8 +66,8 @@ func besides(t *testing.T, g *exgate, trouble func()) int64 {
 	return turns.Load()
 }
 
-// goDeaf connects a device that reads nothing, and one that sends it much.
-func goDeaf(t *testing.T, g *exgate) (feed *flood) {
+// stopReading connects a device that reads nothing, and another one that sends it much.
+func stopReading(t *testing.T, g *exgate) (feed *flood) {
 	t.Helper()
 	deaf, err := login(g.devices, "deaf")
 	if err != nil {

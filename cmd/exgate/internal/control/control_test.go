@@ -19,13 +19,13 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/control"
 )
 
-// stand is a server in this process whose requests the test answers.
+// stand is a control socket of this process whose requests the test answers.
 type stand struct {
 	*control.Server
 	requests chan *control.Request
 }
 
-// listen makes this process one that can be asked.
+// listen opens the control socket of this process.
 func listen(t *testing.T) stand {
 	t.Helper()
 	s := stand{requests: make(chan *control.Request)}
@@ -140,7 +140,7 @@ func TestAskingIsInterrupted(t *testing.T) {
 	request.Done("nobody hears it")
 }
 
-// A gateway that ends answers who still waits.
+// A gateway that stops answers the requests that still wait.
 func TestControlThatCloses(t *testing.T) {
 	c := listen(t)
 	conn := dialControl(t)
@@ -173,7 +173,7 @@ func dialControl(t *testing.T) net.Conn {
 	return conn
 }
 
-// Whatever else is said there is cut off, and asks for nothing.
+// Any other input is cut off, and is not a request.
 func TestControlRefusesOtherWords(t *testing.T) {
 	c := listen(t)
 	defer c.Close()

@@ -20,7 +20,7 @@ const (
 	wrongGuest = repository + "hostabi/conformance/testdata/wrong.wasm"
 )
 
-// goLimits are what guests are given whose language collects garbage: that takes memory and fuel. Those of
+// goLimits are the limits of guests in languages with garbage collection, which takes memory and fuel. Those of
 // AssemblyScript need the fuel only.
 var goLimits = wasm.Limits{MemoryPages: 1024, Fuel: 20_000_000}
 

@@ -63,7 +63,7 @@ func TestAnotherModuleIsDifferent(t *testing.T) {
 	}
 }
 
-// withCovered makes a recording into one whose password is covered.
+// withCovered masks the password in a recording.
 func withCovered(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -32,7 +32,7 @@ func file(t *testing.T, text string) string {
 	return path
 }
 
-// usersFile knows the user file with the password known, who may publish below up.
+// usersFile contains the user file with the password known, which may publish below up.
 func usersFile(t *testing.T) string {
 	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte("known"), bcrypt.MinCost)
@@ -73,7 +73,7 @@ func token(id string) string {
 	return signed + "." + encode(mac.Sum(nil))
 }
 
-// TestSharedSessions logs devices in by each who may be asked, at a broker that knows only me, and lets one have a
+// TestSharedSessions logs in devices with each authenticator, at a broker whose only account is me, and gives one a
 // connection of its own.
 func TestSharedSessions(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}})
@@ -105,7 +105,7 @@ listeners:
 	}
 }
 
-// The rules of a file hold where the one who let the device in says nothing of topics.
+// The rules of a file apply if the authenticator's answer has no rules.
 func TestRulesOfAFile(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	rules := file(t, "rules: [{permission: allow, action: publish, topics: ['up/${clientid}']}]\n")

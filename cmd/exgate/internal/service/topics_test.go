@@ -18,7 +18,7 @@ type terminal struct {
 	lines *bufio.Reader
 }
 
-// openTerminal is one that has logged in.
+// openTerminal returns a terminal that has logged in.
 func openTerminal(t *testing.T, a net.Addr, login string) *terminal {
 	t.Helper()
 	term := greeted(t, a)

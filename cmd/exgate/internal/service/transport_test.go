@@ -156,7 +156,7 @@ func TestWhatOnlyOpeningShows(t *testing.T) {
 	}
 }
 
-// serveStrangers is serve with a broker that lets nobody in.
+// serveStrangers is serve with a broker that rejects every login.
 func serveStrangers(t *testing.T, settings string) net.Addr {
 	t.Helper()
 	users := filepath.Join(t.TempDir(), "users.yaml")

@@ -21,7 +21,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// observer is somebody else at the broker.
+// observer is another client of the broker.
 type observer struct {
 	t        *testing.T
 	session  gateway.Session

@@ -58,7 +58,7 @@ func TestPIDFileThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestPIDFileThatIsNoFile leaves what is there in the place of the file as it is.
+// TestPIDFileThatIsNoFile requires that anything but a regular file is left as it is.
 func TestPIDFileThatIsNoFile(t *testing.T) {
 	folder, pipe := filepath.Join(t.TempDir(), "folder"), filepath.Join(t.TempDir(), "pipe")
 	if err := errors.Join(os.Mkdir(folder, 0o700), syscall.Mkfifo(pipe, 0o600)); err != nil {

@@ -51,7 +51,7 @@ func opened(t *testing.T) (net.Listener, []sockets.SocketFile) {
 	return l, files
 }
 
-// The new process has the pipes, the sockets and the variable, and goes on when it is told to.
+// The new process has the pipes, the sockets and the variable, and continues when it is signalled.
 func TestStart(t *testing.T) {
 	said := t.TempDir() + "/said"
 	if err := syscall.Mkfifo(said, 0o600); err != nil {

@@ -174,7 +174,7 @@ func FuzzCuts(f *testing.F) {
 	})
 }
 
-// FuzzStuff checks that what is stuffed comes back.
+// FuzzStuff checks that stuffed frames are decoded to the original.
 func FuzzStuff(f *testing.F) {
 	f.Add([]byte("~}\x02\x03\x10\xc0\xdb"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -36,7 +36,7 @@ func serve(t *testing.T, host, port string) (addr string, stop func()) {
 	return l.Addr().String(), server.Stop
 }
 
-// resolver answers with what the test last set.
+// resolver returns the addresses that the test set last.
 type resolver struct {
 	mu    sync.Mutex
 	hosts []string

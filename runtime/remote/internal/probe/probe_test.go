@@ -19,7 +19,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/probe"
 )
 
-// expect wants dialects, separated by spaces.
+// expect compares the dialects, separated by spaces.
 func expect(t *testing.T, conn *grpc.ClientConn, dialects, how string) {
 	t.Helper()
 	f, err := probe.Find(t.Context(), conn)

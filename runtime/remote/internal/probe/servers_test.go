@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/proto/exproto"
 )
 
-// serve serves what register adds to a server and returns a connection to it.
+// serve serves the services that register adds and returns a connection to them.
 func serve(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOption) *grpc.ClientConn {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

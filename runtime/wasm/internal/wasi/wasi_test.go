@@ -80,7 +80,7 @@ func (g *testGuest) receive(packet string) (errno, error) {
 	return errno(results[0]), nil
 }
 
-// packetAt is where the packet stands. At room there is room.
+// packetAt is the address of the packet, and room that of unused memory.
 const (
 	packetAt = 1024
 	room     = 100_000

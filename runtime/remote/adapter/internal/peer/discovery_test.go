@@ -48,7 +48,7 @@ func (w *town) listen(t *testing.T, host string) net.Listener {
 	return l
 }
 
-// serve starts a node on l and returns what stops it.
+// serve starts a node on l and returns a function that stops it.
 func (w *town) serve(t *testing.T, l net.Listener, cfg peer.Config) (*peer.Peers, func()) {
 	t.Helper()
 	cfg.DNS, cfg.Logger = "gateways.test:"+w.port, w.log.Logger()
@@ -173,7 +173,7 @@ func TestTwoNodesOfOneNameAreWarnedOf(t *testing.T) {
 	}
 }
 
-// An address that is no adapter, says nonsense or wants another token is left alone.
+// Addresses that are not an adapter, answer with garbage or expect another token are ignored.
 func TestStrangersInDNS(t *testing.T) {
 	w, _ := newTown(t, "gw1")
 	l := w.listen(t, "127.0.0.2")

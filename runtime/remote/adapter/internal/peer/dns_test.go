@@ -35,7 +35,7 @@ func serveDNS(t *testing.T) *nameServer {
 	return s
 }
 
-// resolver is one that asks the server only.
+// resolver returns a resolver that queries only the server.
 func (s *nameServer) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", s.socket.LocalAddr().String())
