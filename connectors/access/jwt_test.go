@@ -251,7 +251,8 @@ func TestJWTKeyFiles(t *testing.T) {
 			"1024 bits is too short: at least 2048",
 		},
 		"P-224": {
-			access.JWTConfig{PublicKeyFile: writeFile(t, publicPEM(t, p224.Public()))}, "none of P-256, P-384, P-521",
+			access.JWTConfig{PublicKeyFile: writeFile(t, publicPEM(t, p224.Public()))},
+			"must use P-256, P-384 or P-521",
 		},
 		"JWKS of secrets": {access.JWTConfig{JWKS: writeFile(t, oct)}, "the set contains no RSA or ECDSA public key"},
 		"JWKS over http":  {access.JWTConfig{JWKS: "http://h/keys"}, "must be a file or an https:// URL"},

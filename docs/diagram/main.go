@@ -164,30 +164,23 @@ func (p *picture) rooms() {
 
 func (p *picture) journeys() {
 	for _, s := range []struct {
-		step           string
+		class, step    string
 		x1, y1, x2, y2 int
 	}{
-		{"1", 130, upRow, 184, upRow},
-		{"2", 412, upRow, 466, upRow},
-		{"3", 500, top + rowHeight, 500, lower - 2},
-		{"4", 560, lower, 560, top + rowHeight + 2},
-		{"5", 724, upRow, 778, upRow},
-		{"6", 1012, upRow, 1066, upRow},
+		{"up", "1", 130, upRow, 184, upRow},
+		{"up", "2", 412, upRow, 466, upRow},
+		{"up", "3", 500, top + rowHeight, 500, lower - 2},
+		{"up", "4", 560, lower, 560, top + rowHeight + 2},
+		{"up", "5", 724, upRow, 778, upRow},
+		{"up", "6", 1012, upRow, 1066, upRow},
+		{"down", "A", 1068, downRow, 1014, downRow},
+		{"down", "B", 780, downRow, 726, downRow},
+		{"down", "C", 632, top + rowHeight, 632, lower - 2},
+		{"down", "D", 692, lower, 692, top + rowHeight + 2},
+		{"down", "E", 468, downRow, 414, downRow},
+		{"down", "F", 186, downRow, 132, downRow},
 	} {
-		p.arrow("up", s.step, s.x1, s.y1, s.x2, s.y2)
-	}
-	for _, s := range []struct {
-		step           string
-		x1, y1, x2, y2 int
-	}{
-		{"A", 1068, downRow, 1014, downRow},
-		{"B", 780, downRow, 726, downRow},
-		{"C", 632, top + rowHeight, 632, lower - 2},
-		{"D", 692, lower, 692, top + rowHeight + 2},
-		{"E", 468, downRow, 414, downRow},
-		{"F", 186, downRow, 132, downRow},
-	} {
-		p.arrow("down", s.step, s.x1, s.y1, s.x2, s.y2)
+		p.arrow(s.class, s.step, s.x1, s.y1, s.x2, s.y2)
 	}
 }
 

@@ -145,7 +145,7 @@ func TestWhatReadersRefuse(t *testing.T) {
 	for text, want := range map[string]string{
 		"":         "reading a capture: it is empty",
 		"\x1f\x8b": `reading a capture: line 1: not a capture: the first field must be "exgc"`,
-		`{"exgc":2}` + "\n": "reading a capture: line 1: the capture has version 2 of the format, " +
+		`{"exgc":2}` + "\n": "reading a capture: line 1: version 2 of the format is not supported: " +
 			"this program reads version 1",
 		head + "\n{\n{}\n":      "line 3: unexpected end of JSON input",
 		head + `{"c":1}` + "\n": "line 2: c and n must be at least 1, and t at least 0",

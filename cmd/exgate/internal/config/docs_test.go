@@ -94,50 +94,51 @@ func TestSettingsOfTheUpstreamAreDocumented(t *testing.T) {
 	}
 }
 
-// TestExamplesOfAccess loads what docs/access.md shows: configurations, and files of users.
-func TestExamplesOfAccess(t *testing.T) {
-	text, err := os.ReadFile("../../../../docs/access.md")
+// examplesOf returns the YAML in a page of docs.
+func examplesOf(t *testing.T, page string) (examples []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../../../docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := yamlBlock.FindAllStringSubmatch(string(text), -1)
-	if len(blocks) < 3 {
-		t.Fatalf("%d examples", len(blocks))
+	for _, block := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
+		examples = append(examples, block[1])
 	}
-	for _, block := range blocks {
-		if strings.HasPrefix(block[1], "upstream:") {
-			loadExample(t, block[1])
+	if len(examples) < 3 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	return examples
+}
+
+// TestExamplesOfAccess loads what docs/access.md shows: configurations, and files of users.
+func TestExamplesOfAccess(t *testing.T) {
+	for _, block := range examplesOf(t, "access.md") {
+		if strings.HasPrefix(block, "upstream:") {
+			loadExample(t, block)
 			continue
 		}
-		inFolder(t, block[1])
+		inFolder(t, block)
 		if _, err := access.LoadFile("exgate.yaml"); err != nil {
-			t.Errorf("%v\n%s", err, block[1])
+			t.Errorf("%v\n%s", err, block)
 		}
 	}
 }
 
 // TestExamplesOfModules loads what docs/modules.md shows: configurations, and the settings of a module.
 func TestExamplesOfModules(t *testing.T) {
-	text, err := os.ReadFile("../../../../docs/modules.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := yamlBlock.FindAllStringSubmatch(string(text), -1)
-	if len(blocks) < 3 {
-		t.Fatalf("%d examples", len(blocks))
-	}
-	for _, block := range blocks {
-		inFolder(t, block[1])
+	for _, block := range examplesOf(t, "modules.md") {
+		inFolder(t, block)
 		if err := errors.Join(os.Mkdir("modules", 0o700), os.WriteFile("modules/line.wasm", nil, 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasPrefix(block[1], "modules:") {
+		var err error
+		if strings.HasPrefix(block, "modules:") {
 			_, err = Load(Sources{File: "exgate.yaml"})
 		} else {
 			_, err = LoadModule("exgate.yaml", "line")
 		}
 		if err != nil {
-			t.Errorf("%v\n%s", err, block[1])
+			t.Errorf("%v\n%s", err, block)
 		}
 	}
 }

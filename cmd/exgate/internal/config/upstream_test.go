@@ -211,7 +211,7 @@ var badUpstreams = map[string]struct{ file, want string }{
 		listenerA + "upstream:\n  url:\n    - mqtt://h\n    - tcp://h\n",
 		"exgate.yaml:5: upstream.url: must be " + forms + `, not "tcp://h"`,
 	},
-	"server twice": {badURL("[mqtt://h, ws://h/mqtt, mqtt://h]"), upstream2 + "url: holds mqtt://h twice"},
+	"server twice": {badURL("[mqtt://h, ws://h/mqtt, mqtt://h]"), upstream2 + "url: contains mqtt://h twice"},
 	"port":         {badURL("mqtt://h:70000"), upstream2 + "url: has the port 70000: the highest port is 65535"},
 	"path over TCP": {badURL("mqtt://h/mqtt"), upstream2 +
 		"url: must end after the port: only ws:// and wss:// have a path"},

@@ -463,10 +463,10 @@ func TestWarnings(t *testing.T) {
 		"mountpoint: 'a/${clientid}'": "listeners.a.mountpoint: does not end with /, so that the topic temperature " +
 			"becomes a/${clientid}temperature: " +
 			"write a/${clientid}/",
-		"mountpoint: '%c/'": "listeners.a.mountpoint: holds %c, which is not a placeholder and stays in " +
+		"mountpoint: '%c/'": "listeners.a.mountpoint: contains %c, which is not a placeholder and stays in " +
 			"the topic: write ${clientid}",
-		"publish_topics: [x, 'u/%u/#']": "listeners.a.publish_topics: holds %u, which is not a placeholder and stays " +
-			"in the topic: write ${username}",
+		"publish_topics: [x, 'u/%u/#']": "listeners.a.publish_topics: contains %u, which is not a placeholder and " +
+			"stays in the topic: write ${username}",
 	} {
 		inFolder(t, "listeners: {a: {bind: ':1', handler: {wasm: m.wasm}, "+settings+"}}\n")
 		got := mustLoad(t, Sources{File: "exgate.yaml"}).Warnings()
