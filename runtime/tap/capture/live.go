@@ -21,7 +21,7 @@ func (s Summary) String() string {
 // any number if it is 0. ready is called once the capture has begun. Capture returns when these connections have ended,
 // when ctx is done (open connections are cut there), or when w fails.
 func (p *Point) Capture(ctx context.Context, w io.Writer, connections int, ready func()) (Summary, error) {
-	l := &live{wanted: connections, finished: make(chan struct{})}
+	l := &liveCapture{wanted: connections, finished: make(chan struct{})}
 	l.stream = newStream(p.header(), func() (io.WriteCloser, error) { return nopCloser{w}, nil }, 0, p.cfg.Logger,
 		func(n int) {
 			p.counted(n)
@@ -43,8 +43,8 @@ func (p *Point) Capture(ctx context.Context, w io.Writer, connections int, ready
 	return l.summary(), err
 }
 
-// live is a capture on request.
-type live struct {
+// liveCapture is a capture on request.
+type liveCapture struct {
 	stream   *stream
 	wanted   int // 0: any number
 	finished chan struct{}
@@ -56,9 +56,9 @@ type live struct {
 	bytes int64
 }
 
-func (l *live) finish() { l.once.Do(func() { close(l.finished) }) }
+func (l *liveCapture) finish() { l.once.Do(func() { close(l.finished) }) }
 
-func (l *live) attach(s *session) (*stream, uint32) {
+func (l *liveCapture) attach(s *session) (*stream, uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.wanted > 0 && l.begun == l.wanted {
@@ -73,7 +73,7 @@ func (l *live) attach(s *session) (*stream, uint32) {
 }
 
 // left counts a connection whose capture has ended.
-func (l *live) left() {
+func (l *liveCapture) left() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended++; l.wanted > 0 && l.ended == l.wanted {
@@ -81,13 +81,13 @@ func (l *live) left() {
 	}
 }
 
-func (l *live) wrote(n int) {
+func (l *liveCapture) wrote(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bytes += int64(n)
 }
 
-func (l *live) summary() Summary {
+func (l *liveCapture) summary() Summary {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return Summary{Connections: l.begun, Bytes: l.bytes}

@@ -48,7 +48,7 @@ type point struct {
 	folder  *folder // nil without one
 
 	mu     sync.Mutex // guards closed, and writes to lives
-	lives  atomic.Pointer[[]*live]
+	lives  atomic.Pointer[[]*liveCapture]
 	closed bool
 }
 
@@ -81,7 +81,7 @@ func (p *Point) Close(context.Context) error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	for _, l := range p.livesNow() {
+	for _, l := range p.liveCaptures() {
 		l.finish()
 	}
 	if p.folder != nil {
@@ -134,31 +134,31 @@ func (b tee) Record(r *tap.Record) {
 var errClosed = errors.New("the listener is being closed")
 
 // add adds a live capture.
-func (p *point) add(l *live) error {
+func (p *point) add(l *liveCapture) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return errClosed
 	}
-	p.setLives(append(p.livesNow(), l))
+	p.setLiveCaptures(append(p.liveCaptures(), l))
 	return nil
 }
 
-func (p *point) remove(l *live) {
+func (p *point) remove(l *liveCapture) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.setLives(slices.DeleteFunc(p.livesNow(), func(o *live) bool { return o == l }))
+	p.setLiveCaptures(slices.DeleteFunc(p.liveCaptures(), func(o *liveCapture) bool { return o == l }))
 }
 
-// livesNow returns a copy of the live captures.
-func (p *point) livesNow() []*live {
+// liveCaptures returns a copy of the live captures.
+func (p *point) liveCaptures() []*liveCapture {
 	if lives := p.lives.Load(); lives != nil {
 		return slices.Clone(*lives)
 	}
 	return nil
 }
 
-func (p *point) setLives(lives []*live) {
+func (p *point) setLiveCaptures(lives []*liveCapture) {
 	if len(lives) == 0 {
 		p.lives.Store(nil)
 		return
