@@ -65,7 +65,8 @@ func TestRivals(t *testing.T) {
 // connects returns the number of CONNECTs that the broker accepted.
 func connects(t testing.TB, c *Connector) int {
 	t.Helper()
-	first, again := clienttest.Counted(t, c.broker, "connects_total", "ok"), clienttest.Counted(t, c.broker, "reconnects_total")
+	first := clienttest.Counted(t, c.broker, "connects_total", "ok")
+	again := clienttest.Counted(t, c.broker, "reconnects_total")
 	return int(first + again)
 }
 

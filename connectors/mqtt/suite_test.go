@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -71,7 +72,7 @@ func (onePassword) Allows(_ gateway.Device, _ access.Action, topic string) bool 
 }
 
 func TestSuiteEmbedded(t *testing.T) {
-	b, err := embedded.New(embedded.Config{Bind: "127.0.0.1:0", Authenticator: onePassword{}, ACL: onePassword{}})
+	b, err := embedded.New(embedded.Config{Listener: listen(t), Authenticator: onePassword{}, ACL: onePassword{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func TestSharedSuiteHiveMQ(t *testing.T) {
 }
 
 func TestSharedSuiteEmbedded(t *testing.T) {
-	b, err := embedded.New(embedded.Config{Bind: "127.0.0.1:0"})
+	b, err := embedded.New(embedded.Config{Listener: listen(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,4 +199,14 @@ func TestSharedSuiteProbe(t *testing.T) {
 		},
 		Username: "device", Password: "secret", WrongPassword: "guess", MaxQoS: 2, NoSharedSubscriptions: true,
 	})
+}
+
+// listen opens a port for a broker, which closes it.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

@@ -32,7 +32,7 @@ var (
 	ReasonSendTimeout      = CloseReason{Code: 302, Name: "send_timeout"}
 	ReasonAuthTimeout      = CloseReason{Code: 303, Name: "auth_timeout"}
 	ReasonAuthExpired      = CloseReason{Code: 304, Name: "auth_expired"} // the credentials have expired
-	ReasonPingTimeout      = CloseReason{Code: 305, Name: "ping_timeout"} // the device did not answer the listener's pings
+	ReasonPingTimeout      = CloseReason{Code: 305, Name: "ping_timeout"} // the device did not answer pings
 
 	ReasonSendQueueFull    = CloseReason{Code: 400, Name: "send_queue_full"}
 	ReasonMessageQueueFull = CloseReason{Code: 401, Name: "message_queue_full"}

@@ -168,8 +168,8 @@ type Device struct {
 
 // WorkerTransport is implemented by transports of many connections that share a few goroutines.
 type WorkerTransport interface {
-	// BeginWait is called on such a goroutine before events of a [WaitingFactory]'s handler, and EndWait after them: the
-	// goroutine may wait meanwhile, and another one should serve the other connections.
+	// BeginWait is called on such a goroutine before events of a [WaitingFactory]'s handler, and EndWait after them:
+	// the goroutine may wait meanwhile, and another one should serve the other connections.
 	BeginWait()
 	EndWait()
 }

@@ -187,7 +187,7 @@ func TestAutoWithAHandlerThatDiesOfQuestions(t *testing.T) {
 			_, stop = serveFormOn(t, address, remote.DialectUnary, s, dies)
 		default:
 		}
-		return strings.Contains(log.String(), "the first event will show it")
+		return strings.Contains(log.String(), "the first event will detect it")
 	})
 	for len(died) > 0 {
 		<-died

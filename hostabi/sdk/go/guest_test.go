@@ -126,7 +126,8 @@ func TestEventsReachTheHandler(t *testing.T) {
 		t.Errorf("bytes of a connection that is gone got action %d", a)
 	}
 	expect(t, told(),
-		"bytes hello\nmessage n i 2 f t p 1790000000000\nmessage   0  u  0\ntimer 0\nalarm 15\ndrain\nclosed tcp_closed")
+		"bytes hello\nmessage n i 2 f t p 1790000000000\nmessage   0  u  0\n"+
+			"timer 0\nalarm 15\ndrain\nclosed tcp_closed")
 }
 
 func TestConnInfoIsDecoded(t *testing.T) {
@@ -179,7 +180,8 @@ token 4294967295 answered SUCCESS`)
 func TestOtherCalls(t *testing.T) {
 	d, _ := start(t)
 	d.Receive("others")
-	expect(t, d.Calls(), "start_timer type=0 seconds=30\nset_timer id=3 ms=250\nset_timer id=3 ms=-1\nresume\nclose \"done\"")
+	expect(t, d.Calls(), "start_timer type=0 seconds=30\nset_timer id=3 ms=250\nset_timer id=3 ms=-1\n"+
+		"resume\nclose \"done\"")
 	expect(t, d.Sent(), "sent")
 }
 

@@ -76,8 +76,8 @@ func TestGreylistUnderAFlood(t *testing.T) {
 	for i := range devices {
 		g.repeated(sources[i], hellos[i], at(5*rate))
 	}
-	// A hello is forgotten once eight newer ones have hit its set: 0.4 and 26 of 2,000 are expected (Poisson). The limits
-	// are more than six standard deviations away.
+	// A hello is forgotten once eight newer ones have hit its set: 0.4 and 26 of 2,000 are expected (Poisson). The
+	// limits are more than six standard deviations away.
 	for second, most := range []int{1: 10, 2: 60} {
 		if second == 0 {
 			continue

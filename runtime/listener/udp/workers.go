@@ -10,9 +10,9 @@ import (
 const growAfter = time.Millisecond
 
 // workers runs peers that have work. Workers exit when idle. As many run as there are processors, not counting those
-// that wait for a handler in another process: a worker that begins such a wait is replaced at once, so that there may be
-// one for each peer. If peers still wait, because handlers block without saying so, the number doubles every growAfter,
-// up to max.
+// that wait for a handler in another process: a worker that begins such a wait is replaced at once, so there may be one
+// for each peer. If peers still wait, because handlers block without saying so, the number doubles every growAfter, up
+// to max.
 type workers struct {
 	max  int
 	base int

@@ -92,8 +92,8 @@ func (cfg Config) Check() error {
 			return fmt.Errorf("header %q: it is no name of a header", h)
 		}
 		if secretHeader(h) {
-			return fmt.Errorf("header %q: it holds a secret; handlers receive Basic credentials as username and password",
-				h)
+			return fmt.Errorf("header %q: it contains a secret; handlers receive Basic credentials as username and "+
+				"password", h)
 		}
 	}
 	return nil

@@ -107,7 +107,8 @@ func (d *decoder) check() *violation {
 		return protocolError("a frame has reserved bits set: no extension was negotiated")
 	case !h.masked:
 		return protocolError("a frame is not masked")
-	case h.length > 1<<63-1, d.head[1]&0x7f == 127 && h.length <= 0xffff, d.head[1]&0x7f == 126 && h.length <= maxControl:
+	case h.length > 1<<63-1, d.head[1]&0x7f == 127 && h.length <= 0xffff,
+		d.head[1]&0x7f == 126 && h.length <= maxControl:
 		return protocolError("the length of a frame is not encoded as it must be")
 	}
 	switch h.opcode {

@@ -14,13 +14,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_websocket_handshakes_total",
 			Help: "WebSocket handshakes by result: ok, failed, timeout, closed (the device left before it began), " +
-				"refused (by a limit), evicted (it made room for another), busy, malformed, too_large, not_websocket, " +
-				"not_found (another path), origin or subprotocol.",
+				"refused (by a limit), evicted (it made room for another), busy, malformed, too_large, " +
+				"not_websocket, not_found (another path), origin or subprotocol.",
 		}, []string{"listener", "result"}),
 		control: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_websocket_control_frames_total",
-			Help: "Control frames of devices: ping, pong, close, and ping_unanswered for pings that were not answered " +
-				"because earlier bytes still waited for the device.",
+			Help: "Control frames of devices: ping, pong, close, and ping_unanswered for pings that were not " +
+				"answered because earlier bytes still waited for the device.",
 		}, []string{"listener", "kind"}),
 	}
 	if reg != nil {

@@ -12,6 +12,6 @@
 //
 // # Imports and locks
 //
-// The package imports runtime/gateway and runtime/tap. Locks, in order: session.mu, then folder.mu or liveCapture.mu, then
-// stream.mu. Begin with Point.NewHandler in point.go, then session.go, pending.go and stream.go; reader.go reads.
+// The package imports runtime/gateway and runtime/tap. Locks, in order: session.mu, then folder.mu or liveCapture.mu,
+// then stream.mu. Begin with Point.NewHandler in point.go, then session.go, pending.go and stream.go; reader.go reads.
 package capture

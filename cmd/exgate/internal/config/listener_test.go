@@ -27,7 +27,10 @@ const (
 )
 
 var badListeners = map[string]struct{ file, want string }{
-	"unknown type": {badListener("ssl"), `exgate.yaml:2: listeners.a.type: must be tcp, tls, ws, wss, udp or dtls, not "ssl"`},
+	"unknown type": {
+		badListener("ssl"),
+		`exgate.yaml:2: listeners.a.type: must be tcp, tls, ws, wss, udp or dtls, not "ssl"`,
+	},
 	"tls on tcp": {
 		badListener("tcp", certificate),
 		place3 + ".tls: does not fit a tcp listener: it needs type: tls, wss or dtls",

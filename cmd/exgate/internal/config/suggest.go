@@ -127,7 +127,7 @@ var instead = map[string]string{
 	"*.host":               `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
 	"*.address":            `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
 	"*.listen":             `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
-	"*.protocol":           "the transport is type: tcp, tls, ws, wss, udp or dtls; what devices speak is decided by handler",
+	"*.protocol":           "the transport is type: tcp, tls, ws, wss, udp or dtls; handler decides what devices speak",
 	"*.enabled":            "a configured listener is always on: remove it to turn it off",
 	"*.handler.path":       "write handler.wasm, the path of a module",
 	"*.handler.file":       "write handler.wasm, the path of a module",

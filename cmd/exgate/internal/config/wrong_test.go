@@ -227,8 +227,8 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"protocol": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    protocol: tcp\n",
-			"exgate.yaml:5: listeners.meters.protocol: unknown key: the transport is type: tcp, tls, ws, wss, udp or dtls; " +
-				"what devices speak is decided by handler",
+			"exgate.yaml:5: listeners.meters.protocol: unknown key: the transport is " +
+				"type: tcp, tls, ws, wss, udp or dtls; handler decides what devices speak",
 		},
 		"certfile": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    tls: " +

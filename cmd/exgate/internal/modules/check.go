@@ -88,8 +88,8 @@ func checkSettings(cfg *config.Config, taken *config.Addresses, path, name strin
 	}
 	own := settings.Listening()
 	if _, ok := cfg.Listeners[name]; ok {
-		return config.Problems{own.Problem("listeners."+name, "has the name of listeners.%s (%s): rename one of them", name,
-			cfg.Problem("listeners."+name, "").Where)}
+		return config.Problems{own.Problem("listeners."+name, "has the name of listeners.%s (%s): rename one of them",
+			name, cfg.Problem("listeners."+name, "").Where)}
 	}
 	if problems := taken.Add(own); len(problems) > 0 {
 		return problems
