@@ -2,11 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // lineDevice is a device of the line protocol.
@@ -26,7 +29,7 @@ func newLineDevice(t testing.TB, network, address string) *lineDevice {
 	return d
 }
 
-// dialLine connects over tcp, tls or unix and reads the greeting.
+// dialLine connects over tcp, tls, ws or unix and reads the greeting.
 func dialLine(network, address string) (*lineDevice, error) {
 	c, err := dialDevice(network, address)
 	if err != nil {
@@ -46,7 +49,20 @@ func dialDevice(network, address string) (net.Conn, error) {
 	if network == "tls" {
 		return tls.DialWithDialer(d, "tcp", address, &tls.Config{InsecureSkipVerify: true})
 	}
+	if network == "ws" {
+		return dialWebSocket(address)
+	}
 	return d.Dial(network, address)
+}
+
+func dialWebSocket(address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, "ws://"+address, nil)
+	if err != nil {
+		return nil, err
+	}
+	return websocket.NetConn(context.Background(), c, websocket.MessageBinary), nil
 }
 
 // ping sends ping and reads pong.

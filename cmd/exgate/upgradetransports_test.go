@@ -22,6 +22,7 @@ listeners:
   local: {bind: "unix:%s", handler: {wasm: builtin:line}}
   datagrams: {type: udp, bind: 127.0.0.1:0, handler: {wasm: builtin:line}}
   any: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}
+  web: {type: ws, bind: 127.0.0.1:0, websocket: {send: binary}, handler: {wasm: builtin:line}}
 `
 
 // Sockets with a path, datagram sockets, and sockets with a port chosen by the system stay the same.
@@ -34,7 +35,8 @@ func TestUpgradeOfEveryTransport(t *testing.T) {
 		g.mustUpgrade()
 		g.await(fmt.Sprintf(`"pid":%d`, g.pid()))
 	}
-	if after := g.sockets(); after["any"] != before["any"] || after["datagrams"] != before["datagrams"] {
+	if after := g.sockets(); after["any"] != before["any"] || after["datagrams"] != before["datagrams"] ||
+		after["web"] != before["web"] {
 		t.Errorf("sockets %v, before %v", after, before)
 	}
 	local := newLineDevice(t, "unix", path)
@@ -44,7 +46,8 @@ func TestUpgradeOfEveryTransport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer datagrams.Close()
-	for _, c := range []net.Conn{local, anyPort} {
+	web := newLineDevice(t, "ws", before["web"])
+	for _, c := range []net.Conn{local, anyPort, web} {
 		if err := c.(*lineDevice).ping(); err != nil {
 			t.Error(err)
 		}
