@@ -52,6 +52,7 @@ func TestOpeningSilent(t *testing.T) {
 // A new handshake evicts the oldest that waits for its peer, never one that waits for this side.
 func TestOpeningHandshakes(t *testing.T) {
 	o := newOpening(2)
+	o.slots = make(chan struct{}, 2) // on one processor, too
 	enter := func() (*openingConn, net.Conn, bool) {
 		e, far := openPipe(t, o)
 		return e, far, e.enter(o.shaking, netip.Addr{})
@@ -76,24 +77,24 @@ func TestOpeningHandshakes(t *testing.T) {
 }
 
 // At most one handshake per processor computes at once; waiting for the peer frees its slot.
-func TestOpeningTurns(t *testing.T) {
+func TestOpeningSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOpening(100)
-		var turns []*openingConn
+		var computing []*openingConn
 		for range cap(o.slots) {
 			e, _ := openPipe(t, o)
 			e.acquire()
-			turns = append(turns, e)
+			computing = append(computing, e)
 		}
 		late, _ := openPipe(t, o)
 		got := false
 		go func() { late.acquire(); got = true }()
 		if synctest.Wait(); got {
-			t.Error("more turns than processors")
+			t.Error("more compute than there are processors")
 		}
-		turns[0].release()
+		computing[0].release()
 		if synctest.Wait(); !got {
-			t.Error("the turn was not passed on")
+			t.Error("the slot was not passed on")
 		}
 	})
 }

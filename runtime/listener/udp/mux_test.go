@@ -206,6 +206,7 @@ func TestMuxSlowPeerDelaysNobodyElse(t *testing.T) {
 			w.send(from(1, 1), fmt.Sprint(i))
 		}
 		w.send(from(2, 1), "hello")
+		time.Sleep(3 * growAfter) // one processor has one worker until then
 		expect(t, h, "10.0.100.1 wait, 10.0.100.2 hello")
 		close(h.wait)
 		expect(t, h, "10.0.100.1 0, 10.0.100.1 1, 10.0.100.1 2, 10.0.100.1 3")
