@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"log/slog"
 	"runtime"
 	"sync/atomic"
 
@@ -144,4 +145,45 @@ func (f *File) Allows(device gateway.Device, action Action, topic string) bool {
 		return true
 	}
 	return f.rules.Allows(device, action, topic)
+}
+
+// content is the parsed content of a file.
+type content struct {
+	anonymous bool
+	users     map[string]*user // by username
+	hashes    []passwordHash   // of all users
+	rules     *[]rule          // nil: everything is allowed
+}
+
+// user is a user in the file.
+type user struct {
+	password  string // as written in the file
+	hash      passwordHash
+	superuser bool
+	known     atomic.Pointer[[32]byte] // digest of the password that hash has accepted
+}
+
+func (u *user) allowed(rules *Rules) Answer {
+	return Answer{Decision: Allow, Rules: rules, Superuser: u.superuser}
+}
+
+// Watch reloads the file whenever it changes, until ctx ends: usually at once, or within about 5 s without file
+// notifications. If the file is broken or missing, it logs that once and keeps the last good content. Changed rules
+// apply to open sessions; the sessions of a removed user continue. Call it once. If log is nil, slog.Default().
+func (f *File) Watch(ctx context.Context, log *slog.Logger) {
+	if log == nil {
+		log = slog.Default()
+	}
+	f.files.Watch(ctx, watch.Options{Logger: log.With("file", f.path)}, func(texts [][]byte, err error) {
+		var c *content
+		if err == nil {
+			c, err = parseFile(f.path, texts[0])
+		}
+		if err != nil {
+			log.Error("cannot reload the auth file; keeping the last good one", "error", err)
+			return
+		}
+		f.use(c)
+		log.Info("auth file reloaded", "file", f.path, "users", len(c.users))
+	})
 }
