@@ -47,7 +47,7 @@ func Answer(t testing.TB, c net.Conn) []byte {
 func AskAgain(t *testing.T, c *net.UDPConn) {
 	t.Helper()
 	buf := make([]byte, 100)
-	for range 200 {
+	for range 900 {
 		_, _ = c.Write([]byte("x"))
 		_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		if n, err := c.Read(buf); err == nil && string(buf[:n]) == "x" {

@@ -125,10 +125,7 @@ func TestUDPWaitingHandlersHoldUpNobodyElse(t *testing.T) {
 		return waiting.Load() >= sources
 	})
 	for range 3 {
-		device := listenertest.DialUDP(t, "", addr)
-		if got := listenertest.Ask(t, device, []byte("hello")); string(got) != "hello" {
-			t.Errorf("got %q", got)
-		}
+		listenertest.AskAgain(t, listenertest.DialUDP(t, "", addr)) // the kernel may drop this, too
 	}
 }
 
