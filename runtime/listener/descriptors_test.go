@@ -173,3 +173,82 @@ func TestListenerOfItsOwnDescriptors(t *testing.T) {
 		_, _ = c.Close(), c.Close()
 	}
 }
+
+// A device that has sent something is not silent even if that was not read yet: a busy gateway reads late.
+func TestUnreadBytesAreNotSilence(t *testing.T) {
+	const most = 3
+	d, _ := fewDescriptors(t, most, 1)
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := d.Listener(plain, 0)
+	defer func() { _ = l.Close() }()
+	accepted := make(chan net.Conn)
+	go func() {
+		defer close(accepted)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	connect := func() (client, c net.Conn) {
+		client, c = dial(t, plain.Addr().String()), <-accepted
+		t.Cleanup(func() { _ = c.Close() })
+		return client, c
+	}
+	speak := func(client net.Conn) {
+		if _, err := io.WriteString(client, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	oldest, unread := connect()
+	speak(oldest)
+	silent, _ := connect()
+	speak(first(connect()))
+	speak(first(connect())) // makes the silent one leave
+	if _, err := silent.Read(make([]byte, 1)); err == nil {
+		t.Error("the silent connection is open")
+	}
+	refused := dial(t, plain.Addr().String())
+	if _, err := refused.Read(make([]byte, 1)); err == nil {
+		t.Error("a connection beside those that have all sent something is open")
+	}
+	if _, err := io.ReadFull(unread, make([]byte, 1)); err != nil {
+		t.Errorf("the oldest, which had sent something: %v", err)
+	}
+}
+
+func first(c, _ net.Conn) net.Conn { return c }
+
+// A flood of silent connections on one port takes from that port: devices of another that have not spoken yet stay.
+func TestFloodOfAPortTakesFromItself(t *testing.T) {
+	const most = 10
+	d, a := fewDescriptors(t, most, 1)
+	s := serveStream(t, listener.TCPConfig{Admission: a}, listenertest.Send, gateway.Limits{})
+	var devices []net.Conn
+	for range 3 {
+		devices = append(devices, dial(t, s.addr))
+	}
+	gatewaytest.Eventually(t, "the devices", func() bool { return d.Silent() == len(devices) })
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := d.Listener(plain, 0)
+	defer func() { _ = other.Close() }()
+	for range 5 * most {
+		dial(t, plain.Addr().String())
+		c, err := other.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	for _, c := range devices {
+		echoes(t, c, "late")
+	}
+}

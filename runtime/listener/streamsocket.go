@@ -214,6 +214,9 @@ func (s *streamSocket) Abort() error {
 	return s.Close()
 }
 
+// HasUnread reports whether bytes of the device wait in the socket.
+func (s *streamSocket) HasUnread() bool { return admission.HasUnread(s.raw) }
+
 // MakeRoom closes the socket to free its descriptor for another connection.
 func (s *streamSocket) MakeRoom() {
 	s.evicted.Store(true)

@@ -50,6 +50,7 @@ type Admission struct {
 	total     *TotalLimit
 	files     *Descriptors
 	filesEach int
+	silent    silentConns   // guarded by files.mu
 	rate      *rate.Limiter // nil: any rate
 	refusals  *refusalLog
 }

@@ -8,15 +8,19 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/exgate/exgate/internal/lograte"
 )
 
 // Descriptors reserves file descriptors for what the gateway needs beside its devices: metrics, handlers, files, broker
-// connections. Devices of all listeners share the remaining ones. If none is left, the oldest connection whose device
-// has not sent anything is closed for a new one; if every device has, the new connection is refused. A nil *Descriptors
-// is unlimited. It is safe for concurrent use.
+// connections. Devices of all listeners share the remaining ones. If none is left, a connection whose device has not sent
+// anything is closed for a new one: the oldest of the listener with the most of them, so that a flood on one port takes
+// from itself. If every device has sent something, the new connection is refused. A nil *Descriptors is unlimited. It is
+// safe for concurrent use.
 type Descriptors struct {
 	log   *slog.Logger
 	lines lograte.Limiter
@@ -25,12 +29,17 @@ type Descriptors struct {
 	spare atomic.Int64 // of the reserve, beyond what was open when it was counted; 0: unlimited
 	taken atomic.Int64
 
-	mu     sync.Mutex // guards silent and every SilentEntry
-	silent list.List  // of *SilentEntry, oldest first
+	mu     sync.Mutex                // guards silent and what is in it
+	silent map[*silentConns]struct{} // those that are not empty
 }
+
+// silentConns are the connections of a listener that have not sent anything, as *SilentEntry, oldest first.
+type silentConns struct{ list.List }
 
 // Evictable is a connection that can be closed to free its descriptors.
 type Evictable interface {
+	// HasUnread reports whether the device has sent something that was not read yet. It does not wait.
+	HasUnread() bool
 	// MakeRoom closes the connection and gives its descriptors back, without waiting.
 	MakeRoom()
 }
@@ -39,6 +48,7 @@ type Evictable interface {
 // list.
 type SilentEntry struct {
 	conn    Evictable
+	of      *silentConns
 	element *list.Element
 }
 
@@ -74,7 +84,11 @@ func (d *Descriptors) Taken() int { return int(d.taken.Load()) }
 func (d *Descriptors) Silent() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.silent.Len()
+	n := 0
+	for conns := range d.silent {
+		n += conns.Len()
+	}
+	return n
 }
 
 // Recount reserves what the process has open now besides its devices, plus 48, and at least 64; under a small limit,
@@ -143,29 +157,71 @@ func (d *Descriptors) leave(n int) {
 	}
 }
 
-// evict closes the oldest connection whose device has not sent anything, and reports whether there was one.
+// evict closes a connection whose device has not sent anything, and reports whether there was one.
 func (d *Descriptors) evict() bool {
-	d.mu.Lock()
-	oldest := d.silent.Front()
+	oldest := d.takeSilent()
 	if oldest == nil {
-		d.mu.Unlock()
 		return false
 	}
-	p := d.silent.Remove(oldest).(*SilentEntry)
-	p.element = nil
-	d.mu.Unlock()
-	p.conn.MakeRoom()
+	oldest.MakeRoom()
 	return true
 }
 
-// watch adds c to the silent connections.
-func (d *Descriptors) watch(p *SilentEntry, c Evictable) {
+// takeSilent returns the oldest silent connection of the listener with the most of them, or nil. A busy gateway may not
+// have read yet what a device has sent: such connections are silent no longer.
+func (d *Descriptors) takeSilent() Evictable {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.silent) > 0 {
+		var most *silentConns
+		for conns := range d.silent {
+			if most == nil || conns.Len() > most.Len() {
+				most = conns
+			}
+		}
+		p := most.Front().Value.(*SilentEntry)
+		d.remove(p)
+		if !p.conn.HasUnread() {
+			return p.conn
+		}
+	}
+	return nil
+}
+
+// remove must be called with mu held.
+func (d *Descriptors) remove(p *SilentEntry) {
+	if p.element == nil {
+		return
+	}
+	p.of.Remove(p.element)
+	p.element = nil
+	if p.of.Len() == 0 {
+		delete(d.silent, p.of)
+	}
+}
+
+// HasUnread reports whether bytes of the peer wait in a socket. It does not wait.
+func HasUnread(socket syscall.RawConn) bool {
+	n := 0
+	err := socket.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, _ = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	})
+	return err == nil && n > 0
+}
+
+// watch adds c to the silent connections of a listener.
+func (d *Descriptors) watch(p *SilentEntry, c Evictable, of *silentConns) {
 	if d == nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p.conn, p.element = c, d.silent.PushBack(p)
+	p.conn, p.of, p.element = c, of, of.PushBack(p)
+	if d.silent == nil {
+		d.silent = map[*silentConns]struct{}{}
+	}
+	d.silent[of] = struct{}{}
 }
 
 // forget removes p: its connection has sent something or has ended.
@@ -175,10 +231,7 @@ func (d *Descriptors) forget(p *SilentEntry) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if p.element != nil {
-		d.silent.Remove(p.element)
-		p.element = nil
-	}
+	d.remove(p)
 }
 
 // Listener wraps l, which is not for devices: its first kept connections use the reserve, further ones count like those
@@ -192,6 +245,7 @@ type countedListener struct {
 	descriptors *Descriptors
 	kept        int64
 	open        atomic.Int64
+	silent      silentConns
 }
 
 func (l *countedListener) Accept() (net.Conn, error) {
@@ -207,7 +261,7 @@ func (l *countedListener) Accept() (net.Conn, error) {
 		if l.descriptors.enter(counted) {
 			counting := &countedConn{Conn: c, in: l, counted: counted}
 			if counted > 0 {
-				l.descriptors.watch(&counting.silent, counting)
+				l.descriptors.watch(&counting.silent, counting, &l.silent)
 			}
 			return counting, nil
 		}
@@ -241,6 +295,16 @@ func (c *countedConn) Close() error {
 		c.in.descriptors.leave(c.counted)
 	})
 	return err
+}
+
+// HasUnread implements [Evictable].
+func (c *countedConn) HasUnread() bool {
+	socket, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	return err == nil && HasUnread(raw)
 }
 
 // MakeRoom closes the connection.

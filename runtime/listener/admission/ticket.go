@@ -41,7 +41,7 @@ func (t *Ticket) Release() {
 // undoes it.
 func (t *Ticket) Silent(p *SilentEntry, c Evictable) {
 	if t.admission != nil {
-		t.admission.files.watch(p, c)
+		t.admission.files.watch(p, c, &t.admission.silent)
 	}
 }
 
