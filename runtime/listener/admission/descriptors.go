@@ -17,10 +17,10 @@ import (
 )
 
 // Descriptors reserves file descriptors for what the gateway needs beside its devices: metrics, handlers, files, broker
-// connections. Devices of all listeners share the remaining ones. If none is left, a connection whose device has not sent
-// anything is closed for a new one: the oldest of the listener with the most of them, so that a flood on one port takes
-// from itself. If every device has sent something, the new connection is refused. A nil *Descriptors is unlimited. It is
-// safe for concurrent use.
+// connections. Devices of all listeners share the remaining ones. If none is left, a connection whose device has not
+// sent anything is closed for a new one: the oldest of the listener with the most of them, so that a flood on one port
+// takes from itself. If every device has sent something, the new connection is refused. A nil *Descriptors is
+// unlimited. It is safe for concurrent use.
 type Descriptors struct {
 	log   *slog.Logger
 	lines lograte.Limiter
