@@ -10,7 +10,8 @@ type Conn struct {
 	host    host
 	handler Handler
 	pending map[int64]func(Result)
-	token   int64 // the last one given to a callback
+	token   int64         // the last one given to a callback
+	after   func() Action // ends an event of a callback, if set
 }
 
 // firstCallbackToken is above the tokens that handlers may choose.
@@ -102,6 +103,9 @@ func (c *Conn) result(token int64, r Result) Action {
 	if done, ok := c.pending[token]; ok {
 		delete(c.pending, token)
 		done(r)
+		if c.after != nil {
+			return c.after()
+		}
 		return Continue
 	}
 	if h, ok := c.handler.(ResultHandler); ok && token > 0 && token < firstCallbackToken {
