@@ -8,6 +8,7 @@ import "embed"
 //go:embed names.go messages.go wire.go
 //go:embed sdk/c/*.h
 //go:embed sdk/go/*.go sdk/go/exprototest/*.go sdk/go/framing/*.go
+//go:embed sdk/go/checksum/*.go sdk/go/civil/*.go sdk/go/gbk/*.go sdk/go/gbk/table.bin sdk/go/jsontext/*.go sdk/go/packet/*.go
 //go:embed sdk/rust/Cargo.toml sdk/rust/src sdk/rust/examples
 //go:embed sdk/assemblyscript/package.json sdk/assemblyscript/assembly sdk/assemblyscript/testing
 var SDK embed.FS
