@@ -106,11 +106,11 @@ var errProxyAddress = errors.New("not TCP addresses")
 // connection is the proxy's own (LOCAL) or the header has no internet addresses (UNKNOWN, UNSPEC, unix sockets).
 func readProxyHeader(r io.Reader) (peer, local netip.AddrPort, rest []byte, err error) {
 	in := bufio.NewReaderSize(r, proxyBuffer)
-	first, err := in.Peek(1)
+	line, err := peekProxySignature(in)
 	if err != nil {
 		return peer, local, nil, err
 	}
-	if first[0] == proxyproto.SIGV1[0] {
+	if line {
 		peer, local, err = readProxyLine(in)
 	} else {
 		peer, local, err = readProxyBinary(in)
@@ -124,6 +124,36 @@ func readProxyHeader(r io.Reader) (peer, local netip.AddrPort, rest []byte, err 
 	}
 	return peer, local, rest, nil
 }
+
+// errProxySignature is what a device gets that reaches the listener without its proxy, or a proxy that sends no header.
+var errProxySignature = errors.New("the connection does not begin with a PROXY header")
+
+// peekProxySignature reports whether a header of version 1, a line, follows. It fails at the first byte that begins
+// neither version: a few wrong bytes are refused at once, and not when the timeout has passed.
+func peekProxySignature(in *bufio.Reader) (line bool, err error) {
+	first, err := in.Peek(1)
+	if err != nil {
+		return false, err
+	}
+	line = first[0] == proxyLine[0]
+	signature := proxyproto.SIGV2
+	if line {
+		signature = proxyLine
+	}
+	for i := range signature {
+		got, err := in.Peek(i + 1)
+		if err != nil {
+			return false, err
+		}
+		if got[i] != signature[i] {
+			return false, errProxySignature
+		}
+	}
+	return line, nil
+}
+
+// proxyLine begins a header of version 1.
+var proxyLine = []byte("PROXY ")
 
 // proxyPrefix is the size of the fixed part of a version 2 header: signature, command, family and length.
 const proxyPrefix = 16

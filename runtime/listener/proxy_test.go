@@ -200,6 +200,11 @@ func TestProxyRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ trusted, says, reason string }{
 		"no trusted source":  {"192.0.2.0/24", good, "untrusted"},
 		"no header":          {"127.0.0.1/32", "I am a device, no proxy\r\n", "malformed"},
+		"one wrong byte":     {"127.0.0.1/32", "h", "malformed"},
+		"almost a line":      {"127.0.0.1/32", "POST", "malformed"},
+		"almost a signature": {"127.0.0.1/32", "\r\n\r\n\x01", "malformed"},
+		"half a signature":   {"127.0.0.1/32", "\r\n\r\n", "timeout"},
+		"half a word":        {"127.0.0.1/32", "PRO", "timeout"},
 		"a line without end": {"127.0.0.1/32", "PROXY UNKNOWN " + strings.Repeat("x", 93), "malformed"},
 		"a line feed only":   {"127.0.0.1/32", "PROXY UNKNOWN\n", "malformed"},
 		"a zone":             {"127.0.0.1/32", "PROXY TCP6 fe80::1%lo fe80::2 1 2\r\n", "malformed"},
