@@ -114,9 +114,9 @@ func (s *Spool) commit(w work) {
 	s.mu.Unlock()
 	for _, a := range w.appends {
 		if a.refusal != nil {
-			a.done(a.refusal)
+			a.finish(a.refusal)
 		} else {
-			a.done(err)
+			a.finish(err)
 		}
 	}
 }

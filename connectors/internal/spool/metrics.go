@@ -29,6 +29,9 @@ type Metrics struct {
 	commits  prometheus.Counter
 	seconds  prometheus.Histogram
 	failures prometheus.Counter
+
+	// Bypassed counts refused messages that the caller delivered without the spool.
+	Bypassed prometheus.Counter
 }
 
 // NewMetrics registers the metrics with reg. If reg is nil, they are not registered.
@@ -59,10 +62,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16), // 0.1 ms to 3.3 s
 		}),
 		failures: counter("disk_errors_total", "Times that the disk failed, until it worked again."),
+		Bypassed: counter("bypassed_total", "Refused messages that were published without being put on disk first."),
 	}
 	if reg != nil {
 		reg.MustRegister(m.records, m.bytes, m.devices, m.appended, m.removed, m.aside, m.dropped, m.refused, m.commits,
-			m.seconds, m.failures)
+			m.seconds, m.failures, m.Bypassed)
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -46,11 +47,37 @@ type handed struct {
 type waiting struct {
 	queue    *Queue
 	value    []byte
+	payload  []byte // its part of value
 	at       time.Time
 	bytes    int64
 	sequence uint64 // assigned by the committer
 	refusal  error
 	done     func(error)
+}
+
+// refusedError is why a record was not stored, with its payload.
+type refusedError struct {
+	error
+	payload []byte
+}
+
+func (e *refusedError) Unwrap() error { return e.error }
+
+// finish calls the callback. If err is set, the record was not stored.
+func (w *waiting) finish(err error) {
+	if err != nil && w.value != nil {
+		err = &refusedError{err, w.payload}
+	}
+	w.done(err)
+}
+
+// Payload returns Append's copy of the payload of a record that was refused with err, and whether there is one.
+func Payload(err error) (payload []byte, ok bool) {
+	var refused *refusedError
+	if !errors.As(err, &refused) {
+		return nil, false
+	}
+	return refused.payload, true
 }
 
 // newQueue must be called with mu held.
@@ -65,7 +92,7 @@ func (s *Spool) newQueue(clientID string) *Queue {
 // done is called exactly once, during or after Append, on a goroutine that holds no lock of the spool; it must not
 // block. The callbacks of one queue are called in the order of its Appends, until the spool is closed. The error is nil
 // once the record is on disk and synced. Otherwise it wraps [ErrFull] and names the limit, is [ErrClosed], or is the
-// error of the disk; then the record is not in the queue.
+// error of the disk; then the record is not in the queue. [Payload] returns the payload of a refused record.
 func (q *Queue) Append(r Record, done func(error)) {
 	if r.At.IsZero() {
 		r.At = time.Now()
@@ -73,6 +100,7 @@ func (q *Queue) Append(r Record, done func(error)) {
 	w := &waiting{queue: q, at: r.At, done: done, refusal: r.check()}
 	if w.refusal == nil {
 		w.value = r.encode()
+		w.payload = w.value[len(w.value)-len(r.Payload):]
 		w.bytes = recordOverhead + int64(len(w.value)) - valueHeader
 	}
 	if q.spool.enqueue(w) {
@@ -154,6 +182,13 @@ func (q *Queue) Len() int {
 	q.spool.mu.Lock()
 	defer q.spool.mu.Unlock()
 	return q.durable + q.waiting
+}
+
+// Holds reports whether records are on disk.
+func (q *Queue) Holds() bool {
+	q.spool.mu.Lock()
+	defer q.spool.mu.Unlock()
+	return q.durable > 0
 }
 
 // Release ends a use of the queue that began with [Spool.Queue]. The records stay. The caller must not use the queue

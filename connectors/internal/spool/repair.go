@@ -29,7 +29,7 @@ func (s *Spool) noteBroken(err error) {
 	s.broken = &diskError{s.cfg.Folder, err}
 	s.cfg.Metrics.failures.Inc()
 	s.cfg.Logger.Error(
-		"the spool cannot write to its disk; refusing new publishes until it can, delivering those on disk",
+		"the spool cannot write to its disk: publishes go to the broker directly, or are refused while it is away",
 		"folder", s.cfg.Folder, "error", err, "advice", advice(err))
 }
 

@@ -176,25 +176,40 @@ func (g *backlog) leave(l *PublishQueue) {
 }
 
 // append stores a QoS 1 or 2 publish, which must have been counted as a user. The callback is called once the message
-// is on disk.
+// is on disk. A message that the spool refuses goes to the broker without it if it can.
 func (g *backlog) append(k call) {
 	r := spool.Record{
 		Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: wire.WithoutExpiry(k.props),
 		At: time.Now(),
 	}
 	g.queue.Append(r, func(err error) {
-		Finish(k.done, storedResult(err))
-		if err == nil {
+		switch {
+		case err == nil:
+			Finish(k.done, gateway.OK)
 			g.kick()
+		case !g.bypass(k, err):
+			Finish(k.done, storedResult(err))
 		}
 		g.release()
 	})
 }
 
+// bypass publishes a message that the spool refused directly, if the broker is there and no earlier message of the
+// device is on disk. The broker's acknowledgement is worth as much as the disk's, so neither a full disk nor the
+// messages of others in a full spool cost a device its publishes.
+func (g *backlog) bypass(k call, err error) bool {
+	payload, ok := spool.Payload(err) // the caller's is not valid any more
+	if !ok || !k.queue.client.isConnected() || g.queue.Holds() {
+		return false
+	}
+	g.broker.metrics.Spool.Bypassed.Inc()
+	k.payload = payload
+	k.queue.client.submit(k)
+	return true
+}
+
 func storedResult(err error) gateway.Result {
 	switch {
-	case err == nil:
-		return gateway.OK
 	case errors.Is(err, spool.ErrFull):
 		return gateway.Refuse(gateway.CodeLimit, "%v", err)
 	case errors.Is(err, spool.ErrClosed):

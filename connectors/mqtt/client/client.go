@@ -210,6 +210,13 @@ func (c *Client) trySubmit(k *call) (r gateway.Result, taken bool) {
 	return r, !finished
 }
 
+// isConnected reports whether the client is connected to a broker.
+func (c *Client) isConnected() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.link != nil
+}
+
 // Retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
 // that is unknown.
 func (c *Client) Retains() bool {

@@ -46,6 +46,63 @@ func TestSpoolFull(t *testing.T) {
 	}
 }
 
+// TestSpoolFullOfOthers fills the spool with messages that wait for their device, because the broker denies the gateway
+// to publish them. The publishes of another device go to the broker directly, in order, while the broker is there.
+func TestSpoolFullOfOthers(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "g", "device": "d"}, Dynamic: true})
+	b.Deny(t, "gateway", mosquitto.Publish, "t")
+	var log gatewaytest.Log
+	counts := prometheus.NewRegistry()
+	cfg := Spooled(t, b.URL())
+	cfg.Username, cfg.Password, cfg.Logger, cfg.Metrics = "gateway", "g", log.Logger(), NewMetrics(counts)
+	cfg.Spool.MaxBytes = 5000
+	c := newDevices(t, cfg)
+	other, _ := brokertest.Login(t, c, "other", "device", "d")
+	b.Stop(t)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
+	for connectortest.Publish(t, other, "t", 1, strings.Repeat("x", 100)).Ok() {
+	}
+	for connectortest.Publish(t, other, "t", 1, "").Ok() { // what is left of the room
+	}
+	other.Close()
+	b.Restart(t)
+	gatewaytest.Eventually(t, "the gateway to be refused", func() bool {
+		return strings.Contains(log.String(), "it waits for the device")
+	})
+	listener, d := brokertest.Login(t, c, "listener", "device", "d")
+	if r := connectortest.Subscribe(t, listener, "t", 2); !r.Ok() {
+		t.Fatal(r)
+	}
+	s, _ := brokertest.Login(t, c, "device", "device", "d")
+	const n, ahead = 50, 10 // as without a spool, 16 publishes may wait
+	calls := make([]*connectortest.Call, n)
+	payload := make([]byte, 0, 16)
+	for i := range n + ahead {
+		if i >= ahead {
+			if r := calls[i-ahead].Result(t); !r.Ok() {
+				t.Fatalf("publish %d: %v", i-ahead, r)
+			}
+		}
+		if i < n {
+			calls[i] = connectortest.NewCall()
+			payload = fmt.Append(payload[:0], i) // valid during the call only
+			s.Publish("t", byte(1+i%2), payload, calls[i].Done)
+			clear(payload)
+		}
+	}
+	brokertest.WantNumbers(t, d, 0, n)
+	if got := gatewaytest.Metric(t, counts, "exgate_spool_bypassed_total"); got != n {
+		t.Errorf("%v messages bypassed the spool, want %d", got, n)
+	}
+	b.Stop(t)
+	client := s.(*deviceSession).queue.client
+	gatewaytest.Eventually(t, "the loss", func() bool { return !client.isConnected() })
+	if r := connectortest.Publish(t, s, "t", 1, ""); r.Code != gateway.CodeLimit ||
+		!strings.Contains(r.Message, "upstream.spool.max_bytes") {
+		t.Errorf("while the broker is away: %v", r)
+	}
+}
+
 // TestSpoolDropsOldest expects the oldest messages to be dropped and counted if DropOldest is set.
 func TestSpoolDropsOldest(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
