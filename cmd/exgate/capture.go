@@ -36,7 +36,7 @@ calls that it makes, in the .exgc format, with passwords masked. Connections tha
 because a recording starts with the connection.
 
 Recording ends when --connections connections have ended, after --for, or with Ctrl-C. Connections that are still open
-at that time continue, and their recording is cut off. To play a recording to a module, use exgate module replay.`,
+at that time continue, but their recording is cut off. To play a recording to a module, use exgate module replay.`,
 		Example: `  exgate capture --pid-file /run/exgate/exgate.pid --listener demo --connections 3 --out demo.exgc
   exgate capture --pid 4711 --listener demo --for 30s > demo.exgc`,
 		Args: arguments(cobra.NoArgs),
@@ -56,7 +56,7 @@ at that time continue, and their recording is cut off. To play a recording to a 
 	cmd.Flags().IntVar(&args.Connections, "connections", 0,
 		"stop after this `number` of connections (default: no limit)")
 	cmd.Flags().DurationVar(&args.For, "for", 0, "stop after this `time`, such as 30s (default: no limit)")
-	cmd.Flags().StringVar(&out, "out", "", "the `file` to create (default: the standard output)")
+	cmd.Flags().StringVar(&out, "out", "", "the `file` to create (default: standard output)")
 	cmd.Flags().IntVar(&pid, "pid", 0, "the process `id` of the gateway")
 	cmd.Flags().StringVar(&pidFile, "pid-file", "", "a `file` with the process id, as written by the setting pid_file")
 	return cmd

@@ -28,7 +28,7 @@ func newConfigImport() *cobra.Command {
 		Short: "Convert an EMQX configuration for ExProto",
 		Long: `Reads the ExProto settings of an EMQX configuration and prints a configuration for exgate. FILE is
 emqx_exproto.conf of EMQX 4.2 to 4.4, or emqx.conf or cluster.hocon of EMQX 5.x, which may include other files. Settings
-that cannot be carried over are listed on the standard error output, with file and line. Passwords are not read.
+that cannot be imported are listed on standard error, with file and line. Passwords are not imported.
 
 docs/migration.md lists every EMQX setting with its counterpart.`,
 		Example: `  exgate config import etc/plugins/emqx_exproto.conf --upstream mqtt://broker:1883 -o exgate.yaml
@@ -38,7 +38,7 @@ docs/migration.md lists every EMQX setting with its counterpart.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return importConfig(cmd, args[0], flags) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&flags.output, "output", "o", "", "write the configuration to `FILE` instead of the standard output")
+	f.StringVarP(&flags.output, "output", "o", "", "write the configuration to `FILE` instead of standard output")
 	f.BoolVar(&flags.force, "force", false, "overwrite the output file")
 	f.StringVar(&flags.upstream, "upstream", "",
 		"`URL` of the MQTT broker, such as mqtt://host:1883 (default: the embedded broker)")

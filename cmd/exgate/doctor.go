@@ -18,14 +18,14 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check everything that a configuration refers to: addresses, handlers, broker, certificates",
 		Long: `Checks everything that a configuration refers to, whether or not the gateway is running, and reports on
-each item in one sentence: it works, or which setting to change. It finds addresses in use, handlers that do not run or
-are not gRPC servers, TLS mismatches, an adapter that handlers cannot reach, a broker that refuses clients, and
-certificates that are about to expire.
+each item in one sentence: that it works, or which setting to change. It finds addresses in use, handlers that are not
+running or are not gRPC servers, TLS mismatches, an adapter that handlers cannot reach, a broker that refuses clients,
+and certificates that are about to expire.
 
-Nothing is changed. Handlers receive no event. An external broker sees one client connect without a password and
-disconnect.
+It changes nothing and sends no event to handlers. An external broker sees one client connect and disconnect, without a
+password unless the gateway has an account there.
 
-The exit code is 0 if no problem is found, 1 if one is, and 2 if config check would reject the configuration.`,
+The exit code is 0 if there are no problems, 1 if there are any, and 2 if config check would reject the configuration.`,
 		Example: `  exgate doctor -c exgate.yaml
   exgate doctor -c exgate.yaml --format json
   EXGATE_UPSTREAM__URL=mqtt://broker.example:1883 exgate doctor`,

@@ -29,9 +29,9 @@ func newModuleCheck() *cobra.Command {
 		Use:   "check FILE.wasm",
 		Short: "Describe a module and run it through the conformance kit",
 		Long: `Prints what a module declares (exports, imports, WASI functions, memory, digest, how it starts), and runs
-it in the gateway's engine with everything that can happen: empty, huge and random input, input byte by byte, messages
-of every size, refused calls, unknown events, thousands of connections. These checks do not depend on the protocol; with
---sample they reach more of the module's code.
+it in the gateway's engine through everything that can happen: empty, huge and random input, input byte by byte,
+messages of every size, refused calls, unknown events, thousands of connections. These checks do not depend on the
+protocol; with --sample they reach more of the module's code.
 
 Each check is a line that begins with pass, warn (it may be intended) or fail. The exit code is 0 if nothing failed, 1
 if something did, and 2 if the file cannot be read.`,

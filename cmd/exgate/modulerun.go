@@ -16,16 +16,16 @@ func newModuleRun() *cobra.Command {
 	var o module.RunOptions
 	cmd := &cobra.Command{
 		Use:   "run FILE.wasm",
-		Short: "Run a module by hand: each line is sent by the device",
-		Long: `Runs a module in a gateway with one device and a broker, all inside this process. Each line of the
-standard input is sent by the device, with its line end, and everything that happens is printed:
+		Short: "Run a module by hand: the device sends each line of input",
+		Long: `Runs a module in a gateway with one device and a broker, all inside this process. The device sends
+each line of standard input, including the line end, and everything that happens is printed:
 
   + and -   the connection begins and ends
   >         bytes from the device
   <         bytes to the device
   indented  calls and logs of the module, results, messages
 
-The broker accepts every client, and delivers what is published to subscribers. Lines that begin with / are commands:
+The broker accepts every client, and delivers publishes to their subscribers. Lines that begin with / are commands:
 
 ` + indented(module.Commands) + `
 

@@ -24,8 +24,8 @@ func newPub() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pub TOPIC [PAYLOAD]",
 		Short: "Publish a message to an MQTT broker",
-		Long: `Publishes one message and exits when it has been sent, or with --qos 1 and 2 when the broker has
-acknowledged it. Without PAYLOAD the message is empty; with --stdin the payload is read from the standard input.`,
+		Long: `Publishes one message and exits when it has been sent, or with --qos 1 or 2 when the broker has
+acknowledged it. Without PAYLOAD, the message is empty; with --stdin, it is read from standard input.`,
 		Example: `  exgate pub demo/hello 'good morning'
   exgate pub --qos 1 --url mqtt://broker.example:1883 demo/hello hi
   exgate pub --stdin firmware/7 < firmware.bin`,
@@ -42,7 +42,7 @@ acknowledged it. Without PAYLOAD the message is empty; with --stdin the payload 
 		},
 	}
 	c.addFlags(cmd)
-	cmd.Flags().BoolVar(&stdin, "stdin", false, "read the payload from the standard input")
+	cmd.Flags().BoolVar(&stdin, "stdin", false, "read the payload from standard input")
 	return cmd
 }
 
@@ -58,7 +58,7 @@ func payloadOf(cmd *cobra.Command, args []string, stdin bool) ([]byte, error) {
 	}
 	payload, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxPayload+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the payload from the standard input: %w", err)
+		return nil, fmt.Errorf("reading the payload from standard input: %w", err)
 	}
 	if len(payload) > maxPayload {
 		return nil, fmt.Errorf("the payload is larger than the %d MiB that MQTT allows", maxPayload>>20)

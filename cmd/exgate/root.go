@@ -13,12 +13,12 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "exgate",
 		Short: "A protocol gateway between devices of any protocol and an MQTT broker",
-		Long: `exgate accepts connections from devices and connects each device to an MQTT broker. A handler for each
-listener implements the protocol of the devices: a WebAssembly module, or a gRPC service that speaks ExProto, as
-handlers of EMQX do.
+		Long: `exgate accepts connections from devices and connects each device to an MQTT broker. Each listener has a
+handler that implements the protocol of its devices: a WebAssembly module, or a gRPC service that speaks ExProto, like
+EMQX's handlers.
 
-Exit codes: 0 on success, 1 if something failed or was found to be wrong, 2 if the command line or the configuration is
-invalid.`,
+Exit codes: 0 on success, 1 if something failed or a check found a problem, 2 if the command line or the configuration
+is invalid.`,
 		Example: `  # try it: a line protocol on port 7993 and a broker on port 1883, both inside exgate
   exgate run
   nc 127.0.0.1 7993

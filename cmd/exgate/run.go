@@ -17,9 +17,9 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the gateway",
-		Long: `Runs the gateway until it receives SIGTERM or SIGINT. Connections then have shutdown_timeout to end; a
-second signal exits at once. A signal that arrives again within 100 ms counts as the same one, because supervisors and
-shells often deliver it twice. SIGUSR2, like exgate upgrade, starts a new process that takes over the listening sockets.
+		Long: `Runs the gateway until it receives SIGTERM or SIGINT. It then gives connections shutdown_timeout to end; a
+second signal makes it exit at once. A signal repeated within 100 ms counts once, because supervisors and shells often
+deliver it twice. SIGUSR2, like exgate upgrade, starts a new process that takes over the listening sockets.
 SIGHUP is logged and ignored: to apply a changed configuration, upgrade or restart. SIGQUIT prints the stacks of all
 goroutines and exits.
 
@@ -28,7 +28,7 @@ EXGATE_LOG__LEVEL in the environment and --set log.level=debug on the command li
 The file may be a pipe, as in -c <(command), but an upgrade cannot read it again. Without any listener, exgate runs a
 demo: a line protocol at 127.0.0.1:7993. To see the most common settings, run exgate config default.
 
-Addresses are printed to the standard output, logs go to the standard error output.
+Addresses are printed to standard output, logs go to standard error.
 
 Exit codes: 0 after SIGTERM or SIGINT, 1 if something failed while running or a second signal cut connections off, 2 if
 the command line or the configuration is invalid, which includes a port in use or a file that cannot be read.`,

@@ -26,7 +26,7 @@ func newSub() *cobra.Command {
 		Use:   "sub FILTER...",
 		Short: "Subscribe to an MQTT broker and print the messages",
 		Long: `Subscribes and prints each message on a line: the topic, a space and the payload. Runs until it is
-interrupted, or until it has printed as many messages as -n says. On a terminal, control characters are escaped.`,
+interrupted, or has printed as many messages as -n says. On a terminal, control characters are escaped.`,
 		Example: `  exgate sub 'demo/#'
   exgate sub -n 1 --qos 1 --user me --url mqtt://broker.example:1883 alarms/+ state/#`,
 		Args: arguments(cobra.MinimumNArgs(1)),

@@ -13,8 +13,8 @@ func newUpgrade() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "upgrade",
-		Short: "Replace a running gateway by a new process without refusing a connection",
-		Long: `Replaces a running gateway by a new process. The gateway starts its program again: the file that is now
+		Short: "Replace a running gateway with a new process without refusing a connection",
+		Long: `Replaces a running gateway with a new process. The gateway starts its program again: the file that is now
 at the same path, with the same arguments and the current configuration file. The new process inherits the listening
 sockets and takes over once it is ready. If it fails to start, the old process continues and this command prints the
 reason.

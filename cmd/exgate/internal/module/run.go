@@ -39,7 +39,7 @@ type session struct {
 	failed  error // of the last connection that ended because of the module
 }
 
-// Run runs a module by hand. Each line of in is sent by the device, or is a command if it begins with /; out receives
+// Run runs a module by hand. The device sends each line of in, unless it begins with / and is a command; out receives
 // what happens. Run returns at the end of in, with an error if a connection ended because of the module.
 func Run(ctx context.Context, subject *Subject, in io.Reader, out io.Writer, o RunOptions) (err error) {
 	s := &session{console: &console{w: out, hex: o.Hex}, broker: newBroker(o.Refuse), dialer: newDialer(), options: o}
