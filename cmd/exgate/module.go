@@ -49,7 +49,7 @@ func (g *guestFlags) add(cmd *cobra.Command) {
 		"limits.wall_time: maximum processor time of an event, for modules that are not metered (default: 1s)")
 }
 
-// open reads a module. Settings that the command line does not set are read from the NAME.yaml beside it, as in the
+// open reads a module. Settings that the command line does not set are read from the NAME.yaml next to it, as in the
 // gateway.
 func (g *guestFlags) open(path string) (*module.Subject, error) {
 	beside, err := besideModule(path)
@@ -67,7 +67,7 @@ func (g *guestFlags) open(path string) (*module.Subject, error) {
 	return s, nil
 }
 
-// besideModule reads NAME.yaml beside NAME.wasm, if it exists.
+// besideModule reads the NAME.yaml next to NAME.wasm, if it exists.
 func besideModule(path string) (wasm.Config, error) {
 	base, ok := strings.CutSuffix(path, config.ModuleFile)
 	file := base + config.ModuleSettings

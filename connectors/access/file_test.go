@@ -140,7 +140,7 @@ func TestFileErrors(t *testing.T) {
 		"users:\n" +
 			" - {username: a, password: plain}": ":2: password is neither a bcrypt nor an argon2id hash",
 		"users:\n - {user: a}":             `:2: unknown key "user"`,
-		"anonymous: maybe":                 ":1: the value is of the wrong kind",
+		"anonymous: maybe":                 ":1: the value has the wrong type",
 		"anonymous: true\nanonymous: true": "anonymous appears twice",
 		"rules:\n" +
 			" - {permission: maybe, action: all, topics: [a]}": `:2: "maybe" must be one of allow, deny`,
@@ -159,9 +159,9 @@ func TestFileErrors(t *testing.T) {
 		"users:\n" +
 			" - {username: a, password: *plain}": "a value that begins with * needs quotes",
 		"users:\n" +
-			" - {username: a, superuser: maybe}": ":2: the value is of the wrong kind",
+			" - {username: a, superuser: maybe}": ":2: the value has the wrong type",
 		"users:\n" +
-			" - {username: a, password: [plain]}": ":2: the value is of the wrong kind",
+			" - {username: a, password: [plain]}": ":2: the value has the wrong type",
 		"[]": ":1: want anonymous, rules, users",
 	} {
 		path := writeFile(t, text)

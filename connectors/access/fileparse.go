@@ -184,7 +184,7 @@ func (f *fileParser) choice(n *yaml.Node, to *string, choices ...string) error {
 
 func (f *fileParser) decode(n *yaml.Node, to any) error {
 	if n.Kind != yaml.ScalarNode || n.Decode(to) != nil {
-		return f.wrong(n, errors.New("the value is of the wrong kind"))
+		return f.wrong(n, errors.New("the value has the wrong type"))
 	}
 	return nil
 }

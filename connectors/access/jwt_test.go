@@ -159,7 +159,7 @@ func TestJWTClaims(t *testing.T) {
 		"exp within leeway":    {claims{"exp": now - 10}, ""},
 		"expired":              {claims{"exp": now - 60}, "the token has expired"},
 		"exp 0":                {claims{"exp": 0}, "the token has expired"},
-		"exp is a text":        {claims{"exp": "tomorrow"}, "a claim of the token is of the wrong kind"},
+		"exp is a text":        {claims{"exp": "tomorrow"}, "a claim of the token has the wrong type"},
 		"nbf within leeway":    {claims{"nbf": now + 10}, ""},
 		"not yet":              {claims{"nbf": now + 60}, "the token is not valid yet: nbf"},
 		"from the future":      {claims{"iat": now + 60}, "the token comes from the future: iat"},
@@ -169,7 +169,7 @@ func TestJWTClaims(t *testing.T) {
 		"another audience":     {claims{"aud": "x"}, "the token is for another audience: aud"},
 		"no audience":          {claims{"aud": nil}, "the token is for another audience: aud"},
 		"another client":       {claims{"sub": "c2"}, "claim sub of the token is not ${clientid}"},
-		"a number as a client": {claims{"sub": 1}, "a claim of the token is of the wrong kind"},
+		"a number as a client": {claims{"sub": 1}, "a claim of the token has the wrong type"},
 		"a number as a user":   {claims{"user": 1}, "claim user of the token is not ${username}"},
 		"another user":         {claims{"user": "u2"}, "claim user of the token is not ${username}"},
 		"no user":              {claims{"user": nil}, "claim user of the token is not ${username}"},
@@ -243,7 +243,7 @@ func TestJWTKeyFiles(t *testing.T) {
 		"missing": {access.JWTConfig{SecretFile: "/missing/secret"}, "/missing/secret"},
 		"no PEM": {
 			access.JWTConfig{PublicKeyFile: writeFile(t, secret)},
-			"auth.yaml: want a public key or a certificate as PEM",
+			"auth.yaml: want a public key or a certificate in PEM",
 		},
 		"private key": {access.JWTConfig{PublicKeyFile: writeFile(t, private)}, "not PRIVATE KEY"},
 		"short RSA": {

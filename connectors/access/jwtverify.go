@@ -67,7 +67,7 @@ func tryKeys(token *jwt.JSONWebToken, keys []any) (*verified, string) {
 		case err == nil:
 			return v, ""
 		case !errors.Is(err, jose.ErrCryptoFailure):
-			return nil, "a claim of the token is of the wrong kind"
+			return nil, "a claim of the token has the wrong type"
 		}
 	}
 	return nil, "the token's signature is wrong"

@@ -24,7 +24,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "exgate_auth_total", Help: "Logins decided by an authenticator, by method and result.",
 		}, []string{"method", "result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "exgate_auth_seconds", Help: "How long an authenticator took, by method.",
+			Name: "exgate_auth_seconds", Help: "Time an authenticator took, by method.",
 			Buckets: []float64{.0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"method"}),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{

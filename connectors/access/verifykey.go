@@ -81,7 +81,7 @@ func parseSecret(text []byte, algorithms []jose.SignatureAlgorithm) ([]verifyKey
 func parsePublicKey(text []byte) ([]verifyKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("want a public key or a certificate as PEM")
+		return nil, errors.New("want a public key or a certificate in PEM")
 	}
 	var key any
 	var err error
@@ -96,7 +96,7 @@ func parsePublicKey(text []byte) ([]verifyKey, error) {
 			key = c.PublicKey
 		}
 	default:
-		return nil, fmt.Errorf("want a public key or a certificate as PEM, not %.40s", block.Type)
+		return nil, fmt.Errorf("want a public key or a certificate in PEM, not %.40s", block.Type)
 	}
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// Tests of shared sessions beside device sessions.
+// Tests of shared sessions alongside device sessions.
 
 // Devices with their own sessions, and the gateway's RawPublish, which has one, must not use the control topic either:
 // they reach the same broker.

@@ -15,8 +15,8 @@ var (
 	ErrEmpty        = errors.New("must not be empty")
 	ErrLong         = fmt.Errorf("must be at most %d bytes", MaxString)
 	ErrUTF8         = errors.New("must be valid UTF-8")
-	ErrControl      = errors.New("must have no control characters (U+0000 to U+001F, U+007F to U+009F)")
-	ErrNoncharacter = errors.New("must have no noncharacters (such as U+FFFE, U+FFFF and U+FDD0 to U+FDEF)")
+	ErrControl      = errors.New("must not contain control characters (U+0000 to U+001F, U+007F to U+009F)")
+	ErrNoncharacter = errors.New("must not contain noncharacters (such as U+FFFE, U+FFFF and U+FDD0 to U+FDEF)")
 )
 
 // CheckString checks a UTF-8 string of an MQTT packet; what names it in the error. MQTT forbids NUL and surrogates, and

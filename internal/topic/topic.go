@@ -104,12 +104,12 @@ func CheckMount(mount string) error {
 		return err
 	}
 	if strings.ContainsAny(mount, "+#") {
-		return fmt.Errorf("mountpoint %.100q: must not contain '+' or '#': it is put before topics", mount)
+		return fmt.Errorf("mountpoint %.100q: must not contain '+' or '#': it is prepended to topics", mount)
 	}
 	first, _, _ := strings.Cut(mount, "/")
 	if first == "$" ||
 		slices.ContainsFunc(brokerWords, func(word string) bool { return strings.EqualFold(first, word) }) {
-		return fmt.Errorf("mountpoint %.100q: must not begin with %s: brokers read what follows as another topic",
+		return fmt.Errorf("mountpoint %.100q: must not begin with %s: brokers strip it from the topic",
 			mount, first)
 	}
 	return nil

@@ -213,7 +213,7 @@ func TestFolderThatComesBack(t *testing.T) {
 	}
 }
 
-// Many watchers come and go beside each other, with one watcher of the system.
+// Many watchers come and go at the same time, with one watcher of the system.
 func TestManyWatchers(t *testing.T) {
 	dir := t.TempDir()
 	var all sync.WaitGroup

@@ -98,7 +98,7 @@ func TestListenersAreIndependent(t *testing.T) {
 	})
 }
 
-// The connections of a detached listener stay, beside those of another listener with its name.
+// The connections of a detached listener stay, alongside those of another listener with its name.
 func TestDetachedListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")

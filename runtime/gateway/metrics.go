@@ -28,7 +28,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "exgate_connections",
-			Help: "Device connections now open.",
+			Help: "Open device connections.",
 		}, []string{"listener"}),
 		opened: counter("exgate_connections_opened_total", "Device connections that reached a handler.",
 			"listener"),

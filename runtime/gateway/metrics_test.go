@@ -53,7 +53,7 @@ func TestEverythingIsCounted(t *testing.T) {
 		w.h.refuse = &gateway.HandlerError{Reason: gateway.ReasonGuestTrap, Err: errors.New("no instance")}
 		_, _ = w.lis.attach(newSocket(-1))
 		want := `
-# HELP exgate_connections Device connections now open.
+# HELP exgate_connections Open device connections.
 # TYPE exgate_connections gauge
 exgate_connections{listener="l"} 0
 # HELP exgate_connections_closed_total Ended connections by close reason.

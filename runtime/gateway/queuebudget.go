@@ -22,7 +22,7 @@ func defaultQueueBytes() int64 {
 	return min(max(memory.Available()/queueMemoryShare, minQueueBytes), maxQueueBytes)
 }
 
-// messageOverhead is what a waiting message costs beside its topic and payload, in bytes.
+// messageOverhead is what a waiting message costs in addition to its topic and payload, in bytes.
 const messageOverhead = 160
 
 // stalledAfter is how long a queue may stand still before its connection is among the first to be closed.

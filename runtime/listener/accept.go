@@ -60,7 +60,7 @@ func (l *acceptLoop) run(acceptOne func() error) error {
 			return nil
 		}
 		if pause == backoffMin {
-			l.log.Error("accept failed, trying again", "address", l.addr, "error", err)
+			l.log.Error("accept failed, retrying", "address", l.addr, "error", err)
 		}
 		l.errors.Inc()
 		l.wait(pause)

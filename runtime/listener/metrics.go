@@ -13,11 +13,11 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		acceptErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_accept_errors_total", Help: "Accepts that failed and were tried again after a pause.",
+			Name: "exgate_accept_errors_total", Help: "Failed accepts, which are retried after a pause.",
 		}, []string{"address"}),
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_tls_handshakes_total",
-			Help: "TLS handshakes by result: ok, failed, timeout, closed (the device left before it began), " +
+			Help: "TLS handshakes by result: ok, failed, timeout, closed (the device disconnected before it began), " +
 				"refused (by a limit), evicted (it made room for another) or busy (all wait for the processor).",
 		}, []string{"listener", "result"}),
 		proxyRefused: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -261,6 +261,6 @@ func (l *stream) Attached(ctx context.Context) error {
 	case <-l.attaching.none():
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the connections being made at %s: %w", l.Addr(), ctx.Err())
+		return fmt.Errorf("waiting for connections being opened at %s: %w", l.Addr(), ctx.Err())
 	}
 }

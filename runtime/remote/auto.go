@@ -277,5 +277,5 @@ func (a *auto) Invoke(to *backend.Backend, _ proto.Message) error {
 	case status.Code(err) == codes.Unknown:
 		err = status.Error(codes.Unavailable, err.Error())
 	}
-	return a.target.Failed(to, "asking for the dialect", err, true)
+	return a.target.Failed(to, "detecting the dialect", err, true)
 }

@@ -168,7 +168,7 @@ func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
 	}
 	f.auto.allowProbes()
 	absent := status.Error(codes.Unimplemented, (&probe.NotServedError{}).Error()+said)
-	return f.auto.target.Failed(to, "asking for the dialect", absent, true)
+	return f.auto.target.Failed(to, "detecting the dialect", absent, true)
 }
 
 // deliver delivers the event in dialect d.
@@ -179,7 +179,7 @@ func (f *firstEvent) deliver(to *backend.Backend, d Dialect, request proto.Messa
 	}
 	h, ok := construct(f.conn).(*callback.Handler)
 	if !ok { // a session, for which the connection is too early
-		return f.auto.target.Failed(to, "asking for the dialect",
+		return f.auto.target.Failed(to, "detecting the dialect",
 			status.Error(codes.Unavailable, "the handler has changed its dialect"), true)
 	}
 	f.calls = h.Methods

@@ -32,7 +32,7 @@ var _ gateway.WaitingFactory = (*Client)(nil)
 func NewClient(cfg ClientConfig, adapter *Adapter) (*Client, error) {
 	c, err := newClient(cfg, adapter)
 	if err != nil {
-		return nil, fmt.Errorf("making the client of handler %q: %w", cfg.Name, err)
+		return nil, fmt.Errorf("creating the client of handler %q: %w", cfg.Name, err)
 	}
 	return c, nil
 }

@@ -223,7 +223,7 @@ func TestNodesWithDifferentPeerTokens(t *testing.T) {
 	g.open(t, 1, "a@gw2", "")
 	r, err := g.through(t, 0).Send(t.Context(), &exproto.SendBytesRequest{Conn: "a@gw2"})
 	must(t, err)
-	expect(t, "answer", said(r), `UNKNOWN the connection's node "gw2" refuses calls of this one: PermissionDenied`)
+	expect(t, "answer", said(r), `UNKNOWN the connection's node "gw2" refuses calls from this node: PermissionDenied`)
 	if s := g.log.String(); strings.Contains(s, "secret") || !strings.Contains(s, "adapter.peer_token_file") {
 		t.Errorf("log:\n%s", s)
 	}

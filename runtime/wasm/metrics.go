@@ -30,17 +30,17 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		deaths: counter("exgate_wasm_instance_deaths_total", "Guest instances that a fault ended, by close reason.",
 			"handler", "reason"),
 		fuel: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "exgate_wasm_event_fuel", Help: "Fuel that an event used.",
+			Name: "exgate_wasm_event_fuel", Help: "Fuel used by an event.",
 			Buckets: prometheus.ExponentialBuckets(16, 8, 7),
 		}, []string{"handler"}),
 		hostCalls: counter("exgate_wasm_host_calls_total", "Calls of guests to the host.", "handler"),
 		instances: prometheus.NewGaugeVec(
-			prometheus.GaugeOpts{Name: "exgate_wasm_instances", Help: "Guest instances now live."},
+			prometheus.GaugeOpts{Name: "exgate_wasm_instances", Help: "Live guest instances."},
 			[]string{"handler"},
 		),
 		starts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "exgate_wasm_start_seconds",
-			Help:    "Time that starting a guest instance took, by what it starts from (module or image).",
+			Help:    "Time to start a guest instance, by what it starts from (module or image).",
 			Buckets: prometheus.ExponentialBuckets(16e-6, 4, 9),
 		}, []string{"handler", "from"}),
 		dropped: counter("exgate_wasm_dropped_total", "Messages, results and log lines dropped, by kind and reason.",

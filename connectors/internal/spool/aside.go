@@ -20,7 +20,7 @@ const (
 )
 
 // ErrAsideFull is returned by [Queue.SetAside] if an operator has to deal with the messages already set aside first.
-var ErrAsideFull = fmt.Errorf("%d messages are set aside already; list, resend or drop them (exgate spool)", maxAside)
+var ErrAsideFull = fmt.Errorf("%d messages are already set aside; list, resend or drop them (exgate spool)", maxAside)
 
 // Aside is a record that the broker does not accept. It is kept in a file of its own until an operator resends or drops
 // it.

@@ -8,7 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-var errForeign = errors.New("it contains another program's database; choose a folder for the spool alone")
+var errForeign = errors.New("it contains another program's database; choose a separate folder for the spool")
 
 // load counts the records that an earlier process left on disk.
 func (s *Spool) load() error {

@@ -58,7 +58,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		refused: vector("refused_total", "Messages that were not put on disk, by reason."),
 		commits: counter("commits_total", "Times that the disk was synced for all messages that waited."),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "exgate_spool_commit_seconds", Help: "How long it took to write what waited and to sync the disk.",
+			Name: "exgate_spool_commit_seconds", Help: "Time to write the queued records and sync the disk.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16), // 0.1 ms to 3.3 s
 		}),
 		failures: counter("disk_errors_total", "Times that the disk failed, until it worked again."),

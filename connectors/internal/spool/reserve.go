@@ -16,8 +16,8 @@ import (
 
 const (
 	reserveName  = "reserve"
-	reserveBytes = (memtables + 1) * memtableSize // pebble's log, and what it writes beside it
-	openMargin   = 1 << 20                        // bytes that opening needs beside the log
+	reserveBytes = (memtables + 1) * memtableSize // pebble's log, and its other files
+	openMargin   = 1 << 20                        // bytes that opening needs in addition to the log
 )
 
 var errNoRoom = errors.New("not enough free space")

@@ -308,7 +308,7 @@ func (c *Client) convict(k *call, e ending) (cb Callbacks) {
 		closeDevice := k.queue.closeDevice
 		cb.Then(func() {
 			go closeDevice(gateway.ReasonUpstreamRefused.With(
-				"the broker ended %d connections for what the device sent", offencesUntilBan))
+				"the broker ended %d connections because of what the device sent", offencesUntilBan))
 		})
 	}
 	return cb
@@ -342,7 +342,7 @@ func (b *Broker) logConviction(k *call, from gateway.Device, e ending, aside boo
 	if aside {
 		args = append(args, "set_aside", "exgate spool list")
 	}
-	b.log.Warn("the broker ends the connection for what a device sent; it is refused and not sent again", args...)
+	b.log.Warn("the broker ends the connection because of a device's call; refusing the call", args...)
 }
 
 // judgeFilters counts the end of a connection against the filters of a resubscription. If their number may be the

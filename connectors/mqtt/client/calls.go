@@ -125,8 +125,8 @@ func (l *link) unfit(k *call) (reason byte) {
 	return 0
 }
 
-// unfitFilter is unfit for SUBSCRIBE and UNSUBSCRIBE, which have a topic, a packet id and at most one property beside
-// their fixed header.
+// unfitFilter is unfit for SUBSCRIBE and UNSUBSCRIBE, which have a topic, a packet id and at most one property in
+// addition to their fixed header.
 func (l *link) unfitFilter(k *call) (reason byte) {
 	_, shared := topic.Unshare(k.topic)
 	switch {
@@ -149,16 +149,16 @@ func (l *link) fits(k *call) gateway.Result {
 	what := k.kind.String()
 	switch l.unfit(k) {
 	case packets.DisconnectPacketTooLarge:
-		return gateway.Refuse(gateway.CodeLimit, "%s %.200q: the broker takes packets of at most %d bytes", what,
+		return gateway.Refuse(gateway.CodeLimit, "%s %.200q: the broker accepts packets of at most %d bytes", what,
 			k.topic, l.maxSize)
 	case packets.DisconnectQoSNotSupported:
-		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker takes at most QoS %d", what, k.topic,
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker accepts at most QoS %d", what, k.topic,
 			l.maxQoS)
 	case packets.DisconnectSharedSubscriptionNotSupported:
-		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no shared subscriptions", what,
-			k.topic)
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker does not support shared subscriptions",
+			what, k.topic)
 	case packets.DisconnectWildcardSubscriptionsNotSupported:
-		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no subscriptions with wildcards",
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker does not support wildcard subscriptions",
 			what, k.topic)
 	}
 	return gateway.OK

@@ -43,7 +43,7 @@ type link struct {
 
 var _ session.SessionManager = (*link)(nil)
 
-var errNotUsed = errors.New("calls that wait go through Session, not through paho")
+var errNotUsed = errors.New("calls that wait must use Session, not paho")
 
 func newLink(c *Client, conn net.Conn) *link {
 	l := &link{of: c, maxSize: 256 << 20, receiveMax: 65535, maxQoS: 2, began: time.Now()}

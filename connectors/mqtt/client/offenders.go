@@ -112,7 +112,7 @@ func (o *offenders) refuse(device gateway.Device) error {
 		return nil
 	}
 	return &gateway.ResultError{Result: gateway.Refuse(gateway.CodeLimit,
-		"the broker ended %d connections for what this client sent; it may log in again in %v",
+		"the broker ended %d connections because of what this client sent; it may log in again in %v",
 		o.count(device.ClientID),
 		o.left(device.ClientID, now).Round(time.Second))}
 }

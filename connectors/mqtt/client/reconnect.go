@@ -79,13 +79,13 @@ func (c *Client) backOffAfterTakeover(reason byte) {
 	c.losses = nil
 	if reason == packets.DisconnectSessionTakenOver {
 		c.attempt = longestAttempt
-		c.broker.log.Error("another client has the client id of this gateway: give each gateway its own node name",
+		c.broker.log.Error("another client uses the client id of this gateway: give each gateway its own node name",
 			"client_id", c.id)
 		return
 	}
 	c.attempt = unsureAttempt
-	c.broker.log.Warn("the broker keeps closing this connection without a reason: for something that a device sent, "+
-		"because it restarts, or because another gateway has the same node name", "client_id", c.id)
+	c.broker.log.Warn("the broker keeps closing this connection without giving a reason: a device may have sent "+
+		"something that it rejects, it may restart, or another gateway may have the same node name", "client_id", c.id)
 }
 
 // hasRival counts the loss and reports whether another client has the client id: the broker says so, or repeatedly

@@ -65,7 +65,7 @@ type Server struct {
 // New returns a server that does not serve yet. It connects to the adapter when that is first needed.
 func New(cfg Config) (*Server, error) {
 	if cfg.New == nil {
-		return nil, errors.New("making the handler's server: Config.New is required")
+		return nil, errors.New("creating the handler's server: Config.New is required")
 	}
 	if cfg.MaxMessageSize == 0 {
 		cfg.MaxMessageSize = defaultMessageSize

@@ -16,10 +16,10 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// Descriptors reserves file descriptors for what the gateway needs beside its devices: metrics, handlers, files, broker
-// connections. Devices of all listeners share the remaining ones. If none is left, a connection whose device has not
-// sent anything is closed for a new one: the oldest of the listener with the most of them, so that a flood on one port
-// takes from itself. If every device has sent something, the new connection is refused. A nil *Descriptors is
+// Descriptors reserves file descriptors for what the gateway needs apart from its devices: metrics, handlers, files,
+// broker connections. Devices of all listeners share the remaining ones. If none is left, a connection whose device has
+// not sent anything is closed for a new one: the oldest of the listener with the most of them, so that a flood on one
+// port takes from itself. If every device has sent something, the new connection is refused. A nil *Descriptors is
 // unlimited. It is safe for concurrent use.
 type Descriptors struct {
 	log   *slog.Logger
@@ -145,7 +145,7 @@ func (d *Descriptors) enter(n int) bool {
 	if suppressed, ok := d.lines.Allow(time.Now()); ok {
 		d.log.Warn("no file descriptors are left for more devices: closing the oldest silent connections, "+
 			"or refusing new ones if there are none; "+
-			"raise the limit of open files (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
+			"raise the limit of open files (ulimit -n, or LimitNOFILE= in a systemd service) or lower max_connections",
 			"limit", d.soft, "devices", most, "suppressed", suppressed)
 	}
 	return enough

@@ -29,7 +29,7 @@ func reservedFiles(open int, soft uint64) uint64 {
 func FileLimit() (soft, hard uint64, err error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, 0, fmt.Errorf("reading the limit of open files: %w", err)
+		return 0, 0, fmt.Errorf("reading the limit on open files: %w", err)
 	}
 	return limit.Cur, limit.Max, nil
 }
@@ -58,8 +58,8 @@ func describeFiles(want, open int, soft, hard uint64) (message string, ok bool) 
 	case uint64(want) <= possible:
 		return fmt.Sprintf("this process may open %d files: enough for %d connections", soft, want), true
 	}
-	return fmt.Sprintf("%d connections cannot be reached: this process may open %d files (hard limit %d), "+
+	return fmt.Sprintf("%d connections are too many: this process may open %d files (hard limit %d), "+
 		"which is %d connections; "+
-		"raise it to %d (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
+		"raise it to %d (ulimit -n, or LimitNOFILE= in a systemd service) or lower max_connections",
 		want, soft, hard, possible, uint64(want)+reservedFiles(open, math.MaxInt64)), false
 }

@@ -24,8 +24,8 @@ func TestFilesAgainstConnections(t *testing.T) {
 		{100000, math.MaxUint64, math.MaxUint64, true, "this process may open any number of files"},
 		{100000, math.MaxInt64 + 1, math.MaxUint64, true, "this process may open any number of files"},
 		{
-			19937, 20000, 30000, false, "19937 connections cannot be reached: this process may open 20000 files " +
-				"(hard limit 30000), which is 19936 connections; raise it to 20001 (ulimit -n, LimitNOFILE= of a " +
+			19937, 20000, 30000, false, "19937 connections are too many: this process may open 20000 files " +
+				"(hard limit 30000), which is 19936 connections; raise it to 20001 (ulimit -n, or LimitNOFILE= in a " +
 				"systemd service) or lower max_connections",
 		},
 	} {

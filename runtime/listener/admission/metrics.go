@@ -20,7 +20,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "exgate_bans_total", Help: "Bans of sources that kept failing handshakes or authentications.",
 		}, []string{"listener"}),
 		banned: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "exgate_banned_sources", Help: "Sources that are banned now.",
+			Name: "exgate_banned_sources", Help: "Sources currently banned.",
 		}, []string{"listener"}),
 	}
 	if reg != nil {

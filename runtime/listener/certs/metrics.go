@@ -10,7 +10,7 @@ type Metrics struct {
 // NewMetrics makes a set and registers it with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "exgate_tls_reloads_total", Help: "Readings of changed certificate files by result: ok, failed.",
+		Name: "exgate_tls_reloads_total", Help: "Reloads of changed certificate files, by result: ok, failed.",
 	}, []string{"listener", "result"})}
 	if reg != nil {
 		reg.MustRegister(m.reloads)

@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// Reasons for the end of a handshake, beside the library's errors.
+// Reasons for the end of a handshake, in addition to the library's errors.
 var (
 	errListenerClosed   = errors.New("listener closed")
 	errHandshakeTimeout = errors.New("the handshake took too long; a wrong pre-shared key has the same effect")

@@ -52,7 +52,7 @@ func (in *inheritedSocket) open() error {
 		in.Network = network
 	default:
 		in.close()
-		return fmt.Errorf("it is a %s socket, and must be tcp, udp or unix", network)
+		return fmt.Errorf("it is a %s socket: it must be tcp, udp or unix", network)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ type Metrics struct {
 // NewMetrics makes a set and registers it with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "exgate_datagrams_dropped_total", Help: "UDP datagrams thrown away, in either direction, by reason.",
+		Name: "exgate_datagrams_dropped_total", Help: "UDP datagrams dropped, in either direction, by reason.",
 	}, []string{"listener", "reason"})}
 	if reg != nil {
 		reg.MustRegister(m.dropped)

@@ -106,7 +106,7 @@ func (m *Mux) Serve() {
 			pause = readPauseMin
 			m.dispatchAll(n)
 		} else if !errors.Is(err, net.ErrClosed) {
-			m.cfg.log.Error("reading UDP socket failed, trying again", "address", m.socket.addr(), "error", err)
+			m.cfg.log.Error("reading UDP socket failed, retrying", "address", m.socket.addr(), "error", err)
 			m.wait(pause)
 			pause = min(2*pause, readPauseMax)
 		}

@@ -76,7 +76,7 @@ func (cfg Config) Check() error {
 	case cfg.Path != "" && !strings.HasPrefix(cfg.Path, "/"):
 		return fmt.Errorf("path %q: it must begin with /", cfg.Path)
 	case strings.Contains(strings.TrimSuffix(cfg.Path, "/*"), "*"):
-		return fmt.Errorf("path %q: only /* at its end stands for other paths", cfg.Path)
+		return fmt.Errorf("path %q: * is allowed only in a final /*", cfg.Path)
 	case cfg.Send != "" && cfg.Send != sendSame && cfg.Send != sendText && cfg.Send != sendBinary:
 		return fmt.Errorf("send %q: it must be %s, %s or %s", cfg.Send, sendSame, sendText, sendBinary)
 	case cfg.MaxMessageBytes < 0 || cfg.PingInterval < 0 || cfg.RequestTimeout < 0:
@@ -89,7 +89,7 @@ func (cfg Config) Check() error {
 	}
 	for _, h := range cfg.Headers {
 		if !httpguts.ValidHeaderFieldName(h) {
-			return fmt.Errorf("header %q: it is no name of a header", h)
+			return fmt.Errorf("header %q: it is not a valid header name", h)
 		}
 		if secretHeader(h) {
 			return fmt.Errorf("header %q: it contains a secret; handlers receive Basic credentials as username and "+

@@ -109,7 +109,7 @@ func (d *decoder) check() *violation {
 		return protocolError("a frame is not masked")
 	case h.length > 1<<63-1, d.head[1]&0x7f == 127 && h.length <= 0xffff,
 		d.head[1]&0x7f == 126 && h.length <= maxControl:
-		return protocolError("the length of a frame is not encoded as it must be")
+		return protocolError("the length of a frame has an invalid encoding")
 	}
 	switch h.opcode {
 	case opClose, opPing, opPong:
@@ -119,11 +119,11 @@ func (d *decoder) check() *violation {
 		return nil
 	case opText, opBinary:
 		if d.open {
-			return protocolError("a message begins before the one before it has ended")
+			return protocolError("a message begins before the previous one has ended")
 		}
 	case opContinuation:
 		if !d.open {
-			return protocolError("a frame continues no message")
+			return protocolError("a continuation frame has no message to continue")
 		}
 	default:
 		return protocolError("a frame has the unknown opcode %d", h.opcode)
@@ -203,7 +203,7 @@ func checkClose(b []byte) error {
 	case len(b) == 1:
 		return fmt.Errorf("a close frame has one byte")
 	case !validCode(closeCode(b)):
-		return fmt.Errorf("a close frame has the code %d", closeCode(b))
+		return fmt.Errorf("a close frame has the invalid code %d", closeCode(b))
 	case !utf8.Valid(b[2:]):
 		return fmt.Errorf("the text of a close frame is not UTF-8")
 	}

@@ -237,10 +237,10 @@ func TestConfigIsChecked(t *testing.T) {
 		says string
 	}{
 		{ws.Config{Path: "a"}, "must begin with /"},
-		{ws.Config{Path: "/a*"}, "only /*"},
-		{ws.Config{Path: "/*/b"}, "only /*"},
+		{ws.Config{Path: "/a*"}, "final /*"},
+		{ws.Config{Path: "/*/b"}, "final /*"},
 		{ws.Config{Subprotocols: []string{"a b"}}, "subprotocol"},
-		{ws.Config{Headers: []string{"a:"}}, "no name of a header"},
+		{ws.Config{Headers: []string{"a:"}}, "not a valid header name"},
 		{ws.Config{Headers: []string{"authorization"}}, "secret"},
 		{ws.Config{Send: "json"}, "send"},
 		{ws.Config{PingInterval: -1}, "negative"},

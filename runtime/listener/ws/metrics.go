@@ -13,8 +13,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_websocket_handshakes_total",
-			Help: "WebSocket handshakes by result: ok, failed, timeout, closed (the device left before it began), " +
-				"refused (by a limit), evicted (it made room for another), busy, malformed, too_large, " +
+			Help: "WebSocket handshakes by result: ok, failed, timeout, closed (the device disconnected before it " +
+				"began), refused (by a limit), evicted (it made room for another), busy, malformed, too_large, " +
 				"not_websocket, not_found (another path), origin or subprotocol.",
 		}, []string{"listener", "result"}),
 		control: prometheus.NewCounterVec(prometheus.CounterOpts{

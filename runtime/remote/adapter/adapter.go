@@ -74,16 +74,16 @@ type Adapter struct {
 func New(cfg Config) (*Adapter, error) {
 	cfg = cfg.withDefaults()
 	if cfg.MaxConnections < 0 {
-		return nil, fmt.Errorf("making the adapter: MaxConnections %d is negative", cfg.MaxConnections)
+		return nil, fmt.Errorf("creating the adapter: MaxConnections %d is negative", cfg.MaxConnections)
 	}
 	raw, err := newRawPublishes(cfg.RawPublisher, cfg.RawPublishTopics)
 	if err != nil {
-		return nil, fmt.Errorf("making the adapter: %w", err)
+		return nil, fmt.Errorf("creating the adapter: %w", err)
 	}
 	conns := new(directory)
 	peers, err := newPeers(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("making the adapter: %w", err)
+		return nil, fmt.Errorf("creating the adapter: %w", err)
 	}
 	admission := newAdmission(conns, peers, cfg)
 	a := &Adapter{

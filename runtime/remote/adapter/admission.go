@@ -121,7 +121,7 @@ func (a *admission) refuseToken(err error) error {
 func (a *admission) refusePeer(err error) error {
 	a.metrics.refused.WithLabelValues(refusedPeer).Inc()
 	a.strangers.Do(func() {
-		a.log.Warn("call of another node refused", "reason", refusedPeer, "error", err,
+		a.log.Warn("refused a call from another node", "reason", refusedPeer, "error", err,
 			"check", "adapter.peer_token_file of each node")
 	})
 	return status.Error(codes.PermissionDenied, err.Error())

@@ -82,5 +82,5 @@ func notForwarded(node string, code codes.Code) gateway.Result {
 	case codes.DeadlineExceeded, codes.Canceled:
 		return gateway.Refuse(gateway.CodeUnknown, "the connection's node %q did not answer in time", node)
 	}
-	return gateway.Refuse(gateway.CodeUnknown, "the connection's node %q refuses calls of this one: %v", node, code)
+	return gateway.Refuse(gateway.CodeUnknown, "the connection's node %q refuses calls from this node: %v", node, code)
 }

@@ -34,7 +34,7 @@ const (
 	alarmEvent    eventKind = 10
 )
 
-// eventOverhead is the maximum size of an encoded event beside its body.
+// eventOverhead is the maximum size of an encoded event without its body.
 const eventOverhead = 64
 
 // appendEvent appends an Event to a GatewayFrame. body is what the device sent, or the encoded message of the kind.

@@ -166,7 +166,7 @@ func unreachableAdvice(said string, secure bool) string {
 		}
 	}
 	if secure {
-		return "that the handler runs and listens on this address; if it asks for client certificates, that it " +
+		return "that the handler runs and listens on this address; if it requires client certificates, that it " +
 			"trusts tls.cert and tls.key"
 	}
 	return "that the handler runs and listens on this address; if it has TLS, set tls or write its address as https://"

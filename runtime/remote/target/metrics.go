@@ -28,7 +28,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		CallSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "exgate_handler_call_seconds", Help: "Time that remote handlers took to answer a callback.",
+			Name: "exgate_handler_call_seconds", Help: "Time remote handlers took to answer a callback.",
 			Buckets: callBuckets,
 		}, []string{"handler", "method"}),
 		Failures: counter("exgate_handler_failures_total",

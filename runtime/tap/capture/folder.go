@@ -71,7 +71,7 @@ func newFolder(p *point, cfg Folder) (*folder, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Path, 0o700); err != nil {
-		return nil, fmt.Errorf("making the folder of captures: %w", err)
+		return nil, fmt.Errorf("creating the folder of captures: %w", err)
 	}
 	return &folder{point: p, cfg: cfg}, nil
 }

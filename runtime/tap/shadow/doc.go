@@ -1,4 +1,4 @@
-// Package shadow runs a second handler beside the live one. The second handler gets the same events; its calls go
+// Package shadow runs a second handler alongside the live one. The second handler gets the same events; its calls go
 // nowhere and are answered as the live handler's were, and differences are counted and logged. So a new version of a
 // protocol can be tried on real traffic.
 //

@@ -59,7 +59,7 @@ const (
 	maxTotalBytes = 64 << 20  // for all shadows together
 )
 
-// Shadow runs handlers beside those of another factory.
+// Shadow runs handlers alongside those of another factory.
 type Shadow struct {
 	cfg     Config
 	metrics *handlerMetrics

@@ -126,7 +126,7 @@ func (m *Module) install(v *version, o SwapOptions) bool {
 		v.state = VersionCanary
 		m.begin(&trial{version: v, options: o, percent: o.Canary.Percent}, o.Canary.After)
 		m.log.Info("module canary begins", "version", v.short(), "settings", v.settings(), "percent", o.Canary.Percent,
-			"beside", m.serving.short())
+			"serving", m.serving.short())
 	default:
 		m.replaceGuarded(v, o)
 	}

@@ -150,7 +150,8 @@ func (m *Module) end(v *version, why string) {
 	v.ended = true
 	conns := slices.Collect(maps.Keys(v.conns))
 	if len(conns) > 0 {
-		m.log.Warn("module version ends its connections", "version", v.short(), "connections", len(conns), "why", why)
+		m.log.Warn("closing the connections of a module version",
+			"version", v.short(), "connections", len(conns), "why", why)
 	}
 	m.tasks.Go(func() {
 		for _, h := range conns {

@@ -187,7 +187,7 @@ func (r rules) jwks(key string, a AuthByJWT) {
 		return
 	}
 	if u, err := url.Parse(a.JWKS); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		r.problem(key+".jwks", "must be a file or like https://host/path, not %s", quoted(redacted(a.JWKS)))
+		r.problem(key+".jwks", "must be a file or a URL such as https://host/path, not %s", quoted(redacted(a.JWKS)))
 	}
 	r.clientTLS(key+".tls", a.TLS)
 }

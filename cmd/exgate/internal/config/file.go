@@ -87,7 +87,7 @@ func oneValue(root *yaml.Node, data []byte) *syntaxError {
 	return &syntaxError{root.Line, "must contain settings such as log: {level: info}, not " + describe(root)}
 }
 
-// walker goes through a document beside the schema.
+// walker walks a document along with the schema.
 type walker struct {
 	name     string // of the file
 	folder   string
@@ -103,7 +103,7 @@ const maxSettings = 500_000
 func (w *walker) say(key string, at origin, value any) {
 	if len(w.settings.origins) >= maxSettings {
 		if !w.full {
-			w.problems.add(at, "", "contains more than %d settings, with those that aliases repeat", maxSettings)
+			w.problems.add(at, "", "contains more than %d settings, counting those that aliases repeat", maxSettings)
 		}
 		w.full = true
 		return
@@ -139,7 +139,7 @@ func readText(name string, read fileReader) ([]byte, error) {
 	case errors.Is(err, boundedfile.ErrTooLarge):
 		return nil, fmt.Errorf("is larger than %d MiB: is it a configuration file?", maxFile>>20)
 	case errors.Is(err, boundedfile.ErrNotRegular):
-		return nil, fmt.Errorf("cannot be read: is %s", whatIs(name))
+		return nil, fmt.Errorf("cannot be read: it is %s", whatIs(name))
 	case err != nil:
 		return nil, fmt.Errorf("cannot be read: %w", cause(err))
 	}
@@ -177,7 +177,7 @@ func (w *walker) section(n *node, y *yaml.Node, key string) {
 		name, value := y.Content[i], y.Content[i+1]
 		inner := join(key, name.Value)
 		if first, ok := lines[name.Value]; ok {
-			w.problem(name, inner, "is set twice, the first time in line %d", first)
+			w.problem(name, inner, "is set twice, first on line %d", first)
 			continue
 		}
 		lines[name.Value] = name.Line

@@ -156,10 +156,10 @@ func (r rules) unknownListener(key string, l Listener) bool {
 		return false
 	}
 	if near := nearest(name, others); near != "" {
-		r.problems.add(at, key, "no listener of the file has this name, did you mean %q? A new one needs "+
+		r.problems.add(at, key, "no listener in the file has this name, did you mean %q? A new one needs "+
 			"bind and handler", near)
 	} else {
-		r.problems.add(at, key, "no listener of the file has this name: it has %s. A new one needs bind and handler",
+		r.problems.add(at, key, "no listener in the file has this name: it has %s. A new one needs bind and handler",
 			cut(strings.Join(others, ", ")))
 	}
 	return true
@@ -192,6 +192,6 @@ func (r rules) unixPath(key, bind string) {
 	case !filepath.IsAbs(path):
 		r.problem(key, "must be unix: and an absolute path, not %s", quoted(bind))
 	case len(path) > longestUnixPath:
-		r.problem(key, "is a path of %d bytes: a socket's may have %d", len(path), longestUnixPath)
+		r.problem(key, "is %d bytes long: the path of a socket may have %d", len(path), longestUnixPath)
 	}
 }

@@ -41,7 +41,7 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"tls version on dtls": {
 		badListener("dtls", certificate, "tls: {}"),
-		place4 + ".tls: is set twice, the first time in line 3",
+		place4 + ".tls: is set twice, first on line 3",
 	},
 	"version of dtls": {
 		badListener("dtls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.3}"),
@@ -222,7 +222,7 @@ var badListeners = map[string]struct{ file, want string }{
 		`.bind: must be unix: and an absolute path, not "unix:x.sock"`},
 	"long unix": {
 		badBind("unix:/"+strings.Repeat("x", 103), ""),
-		place2 + ".bind: is a path of 104 bytes: a socket's may have 103",
+		place2 + ".bind: is 104 bytes long: the path of a socket may have 103",
 	},
 	"unix tls": {badBind("unix:/x", ", type: udp"), place2 + ".bind: a unix socket needs type: tcp, not udp"},
 	"unix access": {

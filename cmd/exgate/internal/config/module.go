@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Module holds the settings of a module in the modules folder, from the file NAME.yaml beside NAME.wasm.
+// Module holds the settings of a module in the modules folder, from the file NAME.yaml next to NAME.wasm.
 type Module struct {
 	Config       string        `koanf:"config"`
 	Isolation    string        `koanf:"isolation" oneof:"shared connection"`
@@ -103,12 +103,12 @@ func (m *Module) Swap() rollout.SwapOptions {
 func (m *Module) shadow(name string, at origin, problems *collector) {
 	switch {
 	case !IsModuleName(m.Shadow):
-		problems.add(at, "shadow", "%s is not a valid name of a module: use a-z, 0-9, - and _, and leave %s out",
+		problems.add(at, "shadow", "%s is not a valid module name: use a-z, 0-9, - and _, and leave %s out",
 			quoted(m.Shadow), ModuleFile)
 	case m.Shadow == name:
 		problems.add(at, "shadow", "cannot be the module itself")
 	case !m.HasListener:
-		problems.add(at, "shadow", "needs listener: a listener of the configuration has handler.shadow")
+		problems.add(at, "shadow", "needs listener: for a listener in the configuration, set its handler.shadow")
 	}
 	m.Listener.Handler.Shadow.Module = m.Shadow
 }
@@ -177,7 +177,7 @@ func IsModuleName(name string) bool { return listenerName.MatchString(name) }
 func (r rules) named(key, name string) {
 	for _, setting := range ofModules {
 		if at, ok := r.cfg.said(key + "." + setting); ok {
-			r.problems.add(at, key+"."+setting, "belongs in %s, beside the module", name+ModuleSettings)
+			r.problems.add(at, key+"."+setting, "belongs in %s, next to the module", name+ModuleSettings)
 		}
 	}
 	key += ".module"
@@ -186,7 +186,7 @@ func (r rules) named(key, name string) {
 	case folder == "":
 		r.problem(key, "needs modules, the folder that %s is in", name+ModuleFile)
 	case !IsModuleName(name):
-		r.problem(key, "%s is not a valid name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(name),
+		r.problem(key, "%s is not a valid module name: use a-z, 0-9, - and _, and leave %s out", quoted(name),
 			ModuleFile)
 	default:
 		if _, err := os.Stat(filepath.Join(folder, name+ModuleFile)); err != nil {

@@ -25,7 +25,7 @@ var badModules = map[string]struct{ file, want string }{
 	},
 	"file name": {
 		"modules: here\nlisteners: {a: {bind: ':1', handler: {module: line.wasm}}}\n",
-		`exgate.yaml:2: listeners.a.handler.module: "line.wasm" is not a valid name of a module: use a-z, 0-9, - and ` +
+		`exgate.yaml:2: listeners.a.handler.module: "line.wasm" is not a valid module name: use a-z, 0-9, - and ` +
 			`_, and leave .wasm out`,
 	},
 	"module of an empty folder": {
@@ -36,8 +36,8 @@ var badModules = map[string]struct{ file, want string }{
 	"settings of a named module": {
 		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      isolation: " +
 			"shared\n      limits: {fuel: 1}\n",
-		"exgate.yaml:7: listeners.a.handler.isolation: belongs in line.yaml, beside the module\n" +
-			"exgate.yaml:8: listeners.a.handler.limits: belongs in line.yaml, beside the module",
+		"exgate.yaml:7: listeners.a.handler.isolation: belongs in line.yaml, next to the module\n" +
+			"exgate.yaml:8: listeners.a.handler.limits: belongs in line.yaml, next to the module",
 	},
 	"two handlers": {
 		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      wasm: m.wasm\n",
@@ -169,7 +169,7 @@ func TestWhatIsWrongInTheFileOfAModule(t *testing.T) {
 	for text, want := range map[string]string{
 		"limits: {fuel: many}\n":              `m.yaml:1: limits.fuel: must be a whole number, not the text "many"`,
 		"listener: {bind: ':1'}\nshadow: m\n": "m.yaml:2: shadow: cannot be the module itself",
-		"listener: {bind: ':1'}\nshadow: M\n": `m.yaml:2: shadow: "M" is not a valid name of a module: use a-z, 0-9, ` +
+		"listener: {bind: ':1'}\nshadow: M\n": `m.yaml:2: shadow: "M" is not a valid module name: use a-z, 0-9, ` +
 			`- and _, and leave .wasm out`,
 		"shadow: x\n": "m.yaml:1: shadow: needs listener: a listener of the " +
 			"configuration has handler.shadow",
@@ -182,7 +182,7 @@ func TestWhatIsWrongInTheFileOfAModule(t *testing.T) {
 		"listener: {bind: ':1', udp: {queue: 1}}": "m.yaml:1: listener.udp: does not fit a tcp listener: it needs " +
 			"type: udp or dtls",
 		"listener: {bind: ':1', mountpoint: '#'}": "m.yaml:1: listener.mountpoint: must not contain + or #: it is " +
-			"put before topics",
+			"prepended to topics",
 		"listener: {bnd: ':1'}":                    `m.yaml:1: listener.bnd: unknown key, did you mean "bind"?`,
 		"listener: [a]\nconfig: {a: 1}\ncanary: 7": "m.yaml:1: listener: must be a section with ",
 	} {

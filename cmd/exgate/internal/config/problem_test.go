@@ -63,15 +63,15 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		"tabs": {"log:\n\tlevel: info\n", "exgate.yaml:2: is indented with a tab: YAML allows spaces only"},
 		"unknown anchor": {
 			"node: *x\n",
-			`exgate.yaml:1: "*x" is a YAML alias, and nothing above has that name: if it is a text, put it in quotes`,
+			`exgate.yaml:1: "*x" is a YAML alias, and no anchor above has that name: if it is text, put it in quotes`,
 		},
 		"duplicate key": {
 			"node: a\nlog: {}\nnode: b\n",
-			"exgate.yaml:3: node: is set twice, the first time in line 1",
+			"exgate.yaml:3: node: is set twice, first on line 1",
 		},
 		"duplicate listener": {
 			"listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}}\n  a: {bind: ':2', handler: {wasm: m.wasm}}\n",
-			"exgate.yaml:3: listeners.a: is set twice, the first time in line 2",
+			"exgate.yaml:3: listeners.a: is set twice, first on line 2",
 		},
 		"two documents": {"node: a\n---\nnode: b\n", "exgate.yaml:2: contains more than one document (---)"},
 		"merge key": {
@@ -137,7 +137,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"mountpoint": {
 			"listeners: {a: {bind: ':1', mountpoint: 'a/#', handler: {wasm: m.wasm}}}\n",
-			"exgate.yaml:1: listeners.a.mountpoint: must not contain + or #: it is put before topics",
+			"exgate.yaml:1: listeners.a.mountpoint: must not contain + or #: it is prepended to topics",
 		},
 		"one address twice": {
 			"listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}}\n  b: {bind: '127.0.0.1:1', handler: " +
@@ -231,7 +231,7 @@ func TestWhatIsWrongInTheFlags(t *testing.T) {
 		"--log-level=loud": `--log-level: log.level: must be debug, info, warn or error, not "loud"`,
 		"--set=nod=x":      `--set: nod: unknown key, did you mean "node"?`,
 		"--set=node":       "--set: node: must be key=value",
-		"--set=listeners.A.bind=:1": "--set: listeners.A.bind: is not a valid name of a listener: use " +
+		"--set=listeners.A.bind=:1": "--set: listeners.A.bind: is not a valid listener name: use " +
 			"a-z, 0-9, - and _",
 		"--set=node.x=1": "--set: node.x: unknown key",
 	} {
@@ -249,7 +249,7 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"none.yaml":  "none.yaml: cannot be read: no such file or directory",
-		".":          ".: cannot be read: is a directory",
+		".":          ".: cannot be read: it is a directory",
 		"large.yaml": "large.yaml: is larger than 4 MiB: is it a configuration file?",
 	} {
 		if _, err := Load(Sources{File: name}); err == nil || err.Error() != want {

@@ -31,7 +31,7 @@ func newSettings() settings {
 const prefix = "EXGATE_"
 
 // notSettings are variables with our prefix that mean something else: the password of pub and sub, and what Kubernetes
-// puts into each container beside a Service named exgate.
+// puts into each container if there is a Service named exgate.
 var notSettings = regexp.MustCompile(`^EXGATE_(PASSWORD|SERVICE_(HOST|PORT(_.*)?)|PORT(_.*)?)$`)
 
 // Variable is the environment variable of a setting: EXGATE_LOG__LEVEL for log.level.
@@ -110,7 +110,7 @@ func (s settings) say(key, text string, at origin, problems *collector) {
 		problems.add(at, key, "%s", lacksName(key))
 		return
 	case !nameable(key):
-		problems.add(at, key, "is not a valid name of a listener: use a-z, 0-9, - and _")
+		problems.add(at, key, "is not a valid listener name: use a-z, 0-9, - and _")
 		return
 	}
 	v, err := n.parse(text)

@@ -107,7 +107,7 @@ func (d diagnosis) explain(said string) (line int, text string) {
 	case strings.HasPrefix(said, "mapping values are not allowed"):
 		return d.unexpectedKey(before)
 	case strings.HasPrefix(said, "could not find expected ':'"):
-		return d.at, "has no colon behind the name of the setting: write name: value"
+		return d.at, "has no colon after the name of the setting: write name: value"
 	case strings.HasPrefix(said, "did not find expected key"),
 		strings.HasPrefix(said, "did not find expected <document start>"),
 		strings.HasPrefix(said, "did not find expected '-' indicator"):
@@ -116,21 +116,21 @@ func (d diagnosis) explain(said string) (line int, text string) {
 		strings.HasPrefix(said, "did not find expected node content"):
 		return d.at, "the brackets that open here are not closed properly: a comma, ] or } is missing"
 	case strings.HasPrefix(said, "found unexpected end of stream"):
-		return d.at, "the text in quotes that begins here does not end"
+		return d.at, "the quoted text that begins here does not end"
 	case strings.HasPrefix(said, "found unknown escape"), strings.HasPrefix(said, "did not find expected hexdecimal"):
 		return d.at, `a text in double quotes has an invalid escape: write \\ for a backslash, or use single quotes`
 	case strings.HasPrefix(said, "exceeded max depth"):
-		return d.at, "has brackets within brackets, thousands deep"
+		return d.at, "nests brackets thousands deep"
 	case strings.HasPrefix(said, "found incompatible YAML"):
-		return d.at, "asks for another version of YAML: remove the line %YAML"
+		return d.at, "requires another version of YAML: remove the line %YAML"
 	case strings.HasPrefix(said, "unknown anchor"):
 		if found := aliased.FindStringSubmatch(here); found != nil {
-			return d.at, fmt.Sprintf("%s is a YAML alias, and nothing above has that name: if it is a text, "+
+			return d.at, fmt.Sprintf("%s is a YAML alias, and no anchor above has that name: if it is text, "+
 				"put it in quotes", quoted(found[1]))
 		}
 	case strings.Contains(said, "cannot start any token"):
 		if found := reserved.FindStringSubmatch(here); found != nil {
-			return d.at, fmt.Sprintf("a text that begins with %s must be in quotes", found[1])
+			return d.at, fmt.Sprintf("text that begins with %s must be in quotes", found[1])
 		}
 	}
 	return d.at, ""
@@ -141,7 +141,7 @@ func (d diagnosis) unexpectedKey(before int) (line int, text string) {
 	here, above := d.line(d.at), d.line(before)
 	switch {
 	case before < d.at && !strings.Contains(above, ":") && !strings.HasPrefix(strings.TrimSpace(above), "-"):
-		return before, "has no colon behind the name of the setting: write name: value"
+		return before, "has no colon after the name of the setting: write name: value"
 	case before < d.at && len(indentOf(here)) > len(indentOf(above)) && !opensSection.MatchString(above):
 		return d.at, fmt.Sprintf("is indented further than line %d, which has a value already: indent both the same",
 			before+1)
@@ -160,7 +160,7 @@ func (d diagnosis) badIndent(before int) (line int, text string) {
 		}
 	}
 	if before == d.at || slices.Contains(levels, strconv.Itoa(len(here))) {
-		return d.at, "has a bracket or a quote too many, or text behind a value that is complete"
+		return d.at, "has an extra bracket or quote, or text after a complete value"
 	}
 	return d.at, fmt.Sprintf("is %s, unlike every setting above it: those are indented by %s spaces",
 		indented(len(here)), either(levels))
@@ -212,7 +212,7 @@ func missingSpace(line string) string {
 
 // spaceBehind says how to write a setting without a space behind its colon.
 func spaceBehind(name, value string) string {
-	return fmt.Sprintf("has no space behind the colon: write %s: %s", name, cut(strings.TrimSpace(value)))
+	return fmt.Sprintf("has no space after the colon: write %s: %s", name, cut(strings.TrimSpace(value)))
 }
 
 // known holds every word that names a setting or a section.
@@ -259,9 +259,9 @@ func foreign(lines []string) string {
 	case strings.HasPrefix(first, prefix) && assignment.MatchString(first):
 		return "contains environment variables: pass them in the environment, or write YAML such as log: {level: info}"
 	case assignment.MatchString(first), table.MatchString(first):
-		return "looks like TOML or an INI file: a configuration of exgate is YAML, such as log: {level: info}"
+		return "looks like TOML or an INI file: exgate's configuration is YAML, such as log: {level: info}"
 	case strings.HasPrefix(first, "<"), strings.HasPrefix(first, "-----BEGIN"), strings.HasPrefix(first, "#!"):
-		return "is not a configuration of exgate, which is YAML: " + quoted(first)
+		return "is not an exgate configuration, which is YAML: " + quoted(first)
 	}
 	return ""
 }

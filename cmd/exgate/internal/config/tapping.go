@@ -49,7 +49,7 @@ func parsePercent(text string) (Percent, error) {
 // taps checks the capture and the shadow of a listener.
 func (r rules) taps(key string, l Listener) {
 	if at, said := r.cfg.said(key + ".capture"); said && l.Capture.Folder == "" && !r.broken(key+".capture") {
-		r.problems.add(at, key+".capture", "needs folder, where captures are written to")
+		r.problems.add(at, key+".capture", "needs folder, where captures are written")
 	}
 	r.shadow(key+".handler.shadow", l.Handler.Shadow)
 }

@@ -15,7 +15,7 @@ const ofModule = "${module}"
 func (r rules) topics(key string, l Listener) {
 	switch unknown := gateway.UnknownPlaceholder(l.Mountpoint); {
 	case strings.ContainsAny(l.Mountpoint, "+#\x00"):
-		r.problem(key+".mountpoint", "must not contain + or #: it is put before topics")
+		r.problem(key+".mountpoint", "must not contain + or #: it is prepended to topics")
 	case unknown != "":
 		r.problem(key+".mountpoint", "%v", unknownPlaceholder(unknown))
 	case gateway.CheckMountpoint(l.Mountpoint) != nil:

@@ -140,7 +140,7 @@ func (r rules) onlyElsewhere() {
 	for _, name := range schema.children["upstream"].names() {
 		key := "upstream." + name
 		if at, said := r.cfg.said(key); said && name != "embedded" && !r.broken(key) {
-			r.problems.add(at, key, "is for a broker of upstream.url; the embedded one needs none")
+			r.problems.add(at, key, "applies only to a broker at upstream.url, not to the embedded one")
 		}
 	}
 }
@@ -211,7 +211,7 @@ func (r rules) upstreamTLS(key string, u Upstream) {
 	} else if len(u.TLS.ALPN) > 0 && !slices.ContainsFunc(u.URL, func(server string) bool {
 		return strings.HasPrefix(server, "mqtts://")
 	}) {
-		r.problem(key+".alpn", "needs mqtts:// in upstream.url: over wss:// it is HTTP that is agreed on")
+		r.problem(key+".alpn", "needs mqtts:// in upstream.url: over wss://, ALPN negotiates HTTP")
 	}
 }
 
@@ -221,7 +221,7 @@ func (r rules) seconds(key string, d time.Duration, most int64) {
 	case d%time.Second != 0:
 		r.problem(key, "must be whole seconds, not %s: MQTT counts them", d)
 	case d > time.Duration(most)*time.Second:
-		r.problem(key, "must be at most %s, not %s: MQTT has no room for more", time.Duration(most)*time.Second, d)
+		r.problem(key, "must be at most %s, not %s: MQTT allows no more", time.Duration(most)*time.Second, d)
 	}
 }
 
@@ -251,7 +251,7 @@ func (r rules) sharing(u Upstream) {
 		// A module that comes later may have a listener of its own with session: shared.
 		if at, said := r.cfg.said(key); said && !r.cfg.HasShared() && r.cfg.Modules == "" &&
 			!r.broken("upstream.session") {
-			r.problems.add(at, key, "is for session: shared, which neither upstream.session nor a listener sets")
+			r.problems.add(at, key, "needs session: shared, which neither upstream.session nor any listener sets")
 		}
 	}
 	if u.ControlTopic != "" {

@@ -222,12 +222,12 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"embedded's broker": {
 		listenerA + "upstream:\n  embedded: {bind: ':2'}\n  tls: {}\n  keepalive: 10s\n",
-		"exgate.yaml:4: upstream.tls: is for a broker of upstream.url; the embedded one needs none\n" +
-			"exgate.yaml:5: upstream.keepalive: is for a broker of upstream.url; the embedded one needs none",
+		"exgate.yaml:4: upstream.tls: applies only to a broker at upstream.url, not to the embedded one\n" +
+			"exgate.yaml:5: upstream.keepalive: applies only to a broker at upstream.url, not to the embedded one",
 	},
 	"session without a broker": {
 		listenerA + "upstream: {session: shared}\n",
-		upstream2 + "session: is for a broker of upstream.url; the embedded one needs none",
+		upstream2 + "session: applies only to a broker at upstream.url, not to the embedded one",
 	},
 	"listener without a broker": {
 		badBind(":1", ", session: shared"),
@@ -239,15 +239,15 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"connections without shared sessions": {
 		badUpstream("connections: 2"),
-		upstream4 + "connections: is for session: shared, which neither upstream.session nor a listener sets",
+		upstream4 + "connections: needs session: shared, which neither upstream.session nor any listener sets",
 	},
 	"control topic without shared sessions": {
 		badUpstream("control_topic: a"),
-		upstream4 + "control_topic: is for session: shared, which neither upstream.session nor a listener sets",
+		upstream4 + "control_topic: needs session: shared, which neither upstream.session nor any listener sets",
 	},
 	"authentication without shared sessions": {
 		badUpstream("authentication: {}"),
-		upstream4 + "authentication: is for session: shared, which neither upstream.session nor a listener sets",
+		upstream4 + "authentication: needs session: shared, which neither upstream.session nor any listener sets",
 	},
 	"no connection": {badSharing("connections: 0"), upstream4 + "connections: must be at least 1, not 0"},
 	"control of many": {
@@ -285,7 +285,7 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"alpn of HTTP": {
 		listenerA + "upstream: {url: 'wss://h', tls: {alpn: [mqtt]}}\n",
-		upstream2 + "tls.alpn: needs mqtts:// in upstream.url: over wss:// it is HTTP that is agreed on",
+		upstream2 + "tls.alpn: needs mqtts:// in upstream.url: over wss://, ALPN negotiates HTTP",
 	},
 	"empty alpn": {
 		listenerA + "upstream: {url: 'mqtts://h', tls: {alpn: [mqtt, '']}}\n",
@@ -297,7 +297,7 @@ var badUpstreams = map[string]struct{ file, want string }{
 	},
 	"keepalive of a day": {
 		badUpstream("keepalive: 24h"),
-		upstream4 + "keepalive: must be at most 18h12m15s, not 24h0m0s: MQTT has no room for more",
+		upstream4 + "keepalive: must be at most 18h12m15s, not 24h0m0s: MQTT allows no more",
 	},
 	"no expiry": {
 		badUpstream("message_expiry: 0s"),
@@ -452,7 +452,7 @@ var badChains = map[string]struct{ chain, want string }{
 	},
 	"plain keys": {
 		"chain: [jwt], jwt: {jwks: 'http://h/k'}",
-		`jwt.jwks: must be a file or like https://host/path, not "http://h/k"`,
+		`jwt.jwks: must be a file or a URL such as https://host/path, not "http://h/k"`,
 	},
 	"missing keys": {"chain: [jwt], jwt: {jwks: none}", "jwt.jwks: none: no such file or directory"},
 	"claim": {
@@ -474,7 +474,7 @@ var badChains = map[string]struct{ chain, want string }{
 	},
 	"no public key": {
 		"chain: [jwt], jwt: {public_key: token}",
-		"jwt: reading the JWT keys: token: want a public key or a certificate as PEM",
+		"jwt: reading the JWT keys: token: want a public key or a certificate in PEM",
 	},
 	"tls of a file": {"chain: [jwt], jwt: {secret_file: jwt.secret, tls: {}}", "jwt.tls: is for jwks at a URL"},
 }

@@ -53,31 +53,31 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"no space behind the colon": {
 			"listeners:\n  a:\n    bind:\":7993\"\n    handler: {wasm: m.wasm}\n",
-			"exgate.yaml:3: has no space behind the colon: write bind: \":7993\"",
+			"exgate.yaml:3: has no space after the colon: write bind: \":7993\"",
 		},
 		"no space behind the last colon": {
 			"listeners:\n  a:\n    handler: {wasm: m.wasm}\n    bind:\":7993\"\n",
-			"exgate.yaml:4: has no space behind the colon: write bind: \":7993\"",
+			"exgate.yaml:4: has no space after the colon: write bind: \":7993\"",
 		},
 		"no space behind the only colon": {
 			"node:x\n",
-			"exgate.yaml:1: has no space behind the colon: write node: x",
+			"exgate.yaml:1: has no space after the colon: write node: x",
 		},
 		"no space in brackets": {
 			"listeners: {a: {bind:\":7993\", handler: {wasm: m.wasm}}}\n",
-			"exgate.yaml:1: listeners.a.bind:\":7993\": has no space behind the colon: write bind: \":7993\"",
+			"exgate.yaml:1: listeners.a.bind:\":7993\": has no space after the colon: write bind: \":7993\"",
 		},
 		"no space in a section": {
 			"log:\n  level:info\n",
-			"exgate.yaml:2: log: has no space behind the colon: write level: info",
+			"exgate.yaml:2: log: has no space after the colon: write level: info",
 		},
 		"no colon": {
 			"node x\nlog: {}\n",
-			"exgate.yaml:1: has no colon behind the name of the setting: write name: value",
+			"exgate.yaml:1: has no colon after the name of the setting: write name: value",
 		},
 		"no colon in the last line": {
 			"log: {}\nnode\n",
-			"exgate.yaml:2: has no colon behind the name of the setting: write name: value",
+			"exgate.yaml:2: has no colon after the name of the setting: write name: value",
 		},
 		"second colon": {
 			"log:\n  level: info: debug\n",
@@ -85,15 +85,15 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"percent": {
 			"node: %c\n",
-			"exgate.yaml:1: a text that begins with % must be in quotes",
+			"exgate.yaml:1: text that begins with % must be in quotes",
 		},
 		"at sign": {
 			"node: @x\n",
-			"exgate.yaml:1: a text that begins with @ must be in quotes",
+			"exgate.yaml:1: text that begins with @ must be in quotes",
 		},
 		"quote not closed": {
 			"log: {}\nnode: \"x\nmax_connections: 3\n",
-			"exgate.yaml:2: the text in quotes that begins here does not end",
+			"exgate.yaml:2: the quoted text that begins here does not end",
 		},
 		"bracket not closed": {
 			"upstream: {url: [a, b\nnode: x\nlog: {}\n",
@@ -101,7 +101,7 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"bracket too many": {
 			"log: {level: info}}\n",
-			"exgate.yaml:1: has a bracket or a quote too many, or text behind a value that is complete",
+			"exgate.yaml:1: has an extra bracket or quote, or text after a complete value",
 		},
 		"escape": {
 			"node: \"C:\\dir\"\n",
@@ -110,7 +110,7 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"alias": {
 			"node: *x\n",
-			"exgate.yaml:1: \"*x\" is a YAML alias, and nothing above has that name: if it is a text, put it in quotes",
+			"exgate.yaml:1: \"*x\" is a YAML alias, and no anchor above has that name: if it is text, put it in quotes",
 		},
 		"tag": {
 			"node: !x y\n",
@@ -118,17 +118,17 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"TOML": {
 			"[log]\nlevel = \"info\"\n",
-			"exgate.yaml:1: looks like TOML or an INI file: a configuration of exgate is YAML, such as " +
+			"exgate.yaml:1: looks like TOML or an INI file: exgate's configuration is YAML, such as " +
 				"log: {level: info}",
 		},
 		"TOML with a comment": {
 			"# exgate\nnode = \"x\"\n[log]\nlevel = \"info\"\n",
-			"exgate.yaml:2: looks like TOML or an INI file: a configuration of exgate is YAML, such as " +
+			"exgate.yaml:2: looks like TOML or an INI file: exgate's configuration is YAML, such as " +
 				"log: {level: info}",
 		},
 		"INI": {
 			"node=x\n",
-			"exgate.yaml:1: looks like TOML or an INI file: a configuration of exgate is YAML, such as " +
+			"exgate.yaml:1: looks like TOML or an INI file: exgate's configuration is YAML, such as " +
 				"log: {level: info}",
 		},
 		"EMQX": {
@@ -146,15 +146,15 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"HTML": {
 			"<!DOCTYPE html>\n<html>\n",
-			"exgate.yaml:1: is not a configuration of exgate, which is YAML: \"<!DOCTYPE html>\"",
+			"exgate.yaml:1: is not an exgate configuration, which is YAML: \"<!DOCTYPE html>\"",
 		},
 		"PEM": {
 			"-----BEGIN CERTIFICATE-----\nabc\n",
-			"exgate.yaml:1: is not a configuration of exgate, which is YAML: \"-----BEGIN CERTIFICATE-----\"",
+			"exgate.yaml:1: is not an exgate configuration, which is YAML: \"-----BEGIN CERTIFICATE-----\"",
 		},
 		"Markdown": {
 			"```yaml\nnode: x\n```\n",
-			"exgate.yaml:1: a text that begins with ` must be in quotes",
+			"exgate.yaml:1: text that begins with ` must be in quotes",
 		},
 		"a text": {
 			"hello world\n",
@@ -194,7 +194,7 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"nested too deep": {
 			strings.Repeat("[", 20000),
-			"exgate.yaml:1: has brackets within brackets, thousands deep",
+			"exgate.yaml:1: nests brackets thousands deep",
 		},
 		"settings without a listener": {
 			"listeners:\n  bind: \":7993\"\n  handler: {wasm: m.wasm}\n",
@@ -262,7 +262,7 @@ func TestMistakesInAFile(t *testing.T) {
 		"log file": {
 			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nlog: {file: " +
 				"/var/log/exgate.log}\n",
-			"exgate.yaml:2: log.file: unknown key: logs go to the standard error output: redirect that",
+			"exgate.yaml:2: log.file: unknown key: logs go to standard error: redirect it",
 		},
 		"include": {
 			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\ninclude: other.yaml\n",
@@ -387,7 +387,7 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"mountpoint with a wildcard": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    mountpoint: a/#\n",
-			"exgate.yaml:5: listeners.meters.mountpoint: must not contain + or #: it is put before topics",
+			"exgate.yaml:5: listeners.meters.mountpoint: must not contain + or #: it is prepended to topics",
 		},
 		"mountpoint with an unknown placeholder": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    mountpoint: " +
@@ -409,9 +409,9 @@ func TestMistakesInAFile(t *testing.T) {
 func TestMistakesInTheEnvironment(t *testing.T) {
 	inFolder(t, "listeners:\n  meters: {bind: ':1', handler: {wasm: m.wasm}}\n")
 	for variable, want := range map[string]string{
-		"EXGATE_LISTENERS__METRES__IDLE_TIMEOUT=1m": `listeners.metres: no listener of the file has this name, did ` +
+		"EXGATE_LISTENERS__METRES__IDLE_TIMEOUT=1m": `listeners.metres: no listener in the file has this name, did ` +
 			`you mean "meters"? A new one needs bind and handler`,
-		"EXGATE_LISTENERS__ZZZZZ__BIND=:2": "listeners.zzzzz: no listener of the file has this name: it has " +
+		"EXGATE_LISTENERS__ZZZZZ__BIND=:2": "listeners.zzzzz: no listener in the file has this name: it has " +
 			"meters. A new one needs bind and handler",
 		"EXGATE_LISTENERS_METERS_BIND=:2": "listeners_meters_bind: unknown key, did you mean " +
 			"EXGATE_LISTENERS__METERS__BIND?",
@@ -480,7 +480,7 @@ func TestWarnings(t *testing.T) {
 }
 
 // Whatever the configuration path is, the answer comes at once.
-func TestFilesThatAreNone(t *testing.T) {
+func TestSpecialFiles(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := syscall.Mkfifo("pipe.yaml", 0o600); err != nil {
 		t.Fatal(err)
@@ -490,7 +490,7 @@ func TestFilesThatAreNone(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"pipe.yaml": "pipe.yaml: cannot be read: a pipe that nothing was written to",
-		"/dev/zero": "/dev/zero: cannot be read: is not a regular file",
+		"/dev/zero": "/dev/zero: cannot be read: it is not a regular file",
 		"loop.yaml": "loop.yaml: cannot be read: too many levels of symbolic links",
 		"-": "-: is not a file: the configuration is read again on an upgrade, so it cannot come " +
 			"from standard input",

@@ -96,9 +96,9 @@ func one(text string) emqxconf.Options {
 
 func TestErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"nothing", "", "f: has no settings of ExProto"},
-		{"another file of EMQX 4", "listener.tcp.external = 0.0.0.0:1883\n", "f: has no settings of ExProto"},
-		{"EMQX 5 without ExProto", "gateway.stomp { mountpoint = \"exproto/\" }", "f: has no settings of ExProto"},
+		{"nothing", "", "f: has no ExProto settings"},
+		{"another file of EMQX 4", "listener.tcp.external = 0.0.0.0:1883\n", "f: has no ExProto settings"},
+		{"EMQX 5 without ExProto", "gateway.stomp { mountpoint = \"exproto/\" }", "f: has no ExProto settings"},
 		{
 			"a broken line of EMQX 4", "exproto.server.http.port = 9100\nexproto listener = 1\n",
 			"f:2: must be like key.path = value",

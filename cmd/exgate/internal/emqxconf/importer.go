@@ -43,7 +43,7 @@ func (r *Result) Decisions() int {
 }
 
 // ErrNoExProto reports a file without settings of ExProto.
-var ErrNoExProto = errors.New("has no settings of ExProto: they are in etc/plugins/emqx_exproto.conf of EMQX 4 " +
+var ErrNoExProto = errors.New("has no ExProto settings: they are in etc/plugins/emqx_exproto.conf of EMQX 4 " +
 	"(exproto.listener...), and in " +
 	"etc/emqx.conf or data/configs/cluster.hocon of EMQX 5 (gateway.exproto)")
 

@@ -145,6 +145,6 @@ func (s *scope) sharedKeys(v said) {
 	s.to.set("psk.file", "devices.psk")
 	s.to.section("psk").note("file", "identity:key, the key in hexadecimal; docs/migration.md says how to "+
 		"convert EMQX's file")
-	s.undecided(v, "write the keys to devices.psk beside the result, in hexadecimal. Without suites in tls.ciphers, "+
+	s.undecided(v, "write the keys to devices.psk next to the result, in hexadecimal. Without suites in tls.ciphers, "+
 		"the PSK suites with AES-GCM, AES-CCM and ChaCha20 are enabled")
 }

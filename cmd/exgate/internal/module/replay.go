@@ -41,7 +41,7 @@ func Replay(ctx context.Context, s *Subject, captured string, out io.Writer, o R
 	}
 	all, different := report.Replays()
 	if all == 0 {
-		return fmt.Errorf("%s contains no connection from its start", captured)
+		return fmt.Errorf("%s contains no connection that was recorded from its start", captured)
 	}
 	if report.Truncated {
 		fmt.Fprintln(out, "the capture ends in the middle of a line; replayed up to there")

@@ -52,7 +52,7 @@ func Check(ctx context.Context, cfg *config.Config) error {
 
 func checkModule(ctx context.Context, path, name string) error {
 	if !config.IsModuleName(name) {
-		return errors.New("is not a valid name of a module: use a-z, 0-9, - and _")
+		return errors.New("is not a valid module name: use a-z, 0-9, - and _")
 	}
 	module, err := readModule(path)
 	if err != nil {
@@ -81,7 +81,7 @@ func checkSettings(cfg *config.Config, taken *config.Addresses, path, name strin
 	}
 	module := strings.TrimSuffix(path, config.ModuleSettings) + config.ModuleFile
 	if _, err := os.Stat(module); err != nil {
-		return errors.New("there is no " + filepath.Base(module) + " beside it")
+		return errors.New("there is no " + filepath.Base(module) + " next to it")
 	}
 	if !settings.HasListener {
 		return nil

@@ -78,7 +78,7 @@ func (e *entry) take(ctx context.Context) bool {
 // read reads the files of the entry as they were seen.
 func (e *entry) read() ([]byte, *config.Module, error) {
 	if !config.IsModuleName(e.name) {
-		return nil, nil, fmt.Errorf("%q is not a valid name of a module: use a-z, 0-9, - and _", e.name)
+		return nil, nil, fmt.Errorf("%q is not a valid module name: use a-z, 0-9, - and _", e.name)
 	}
 	module, err := readModule(e.folder.path(e.name, config.ModuleFile))
 	if err != nil {
@@ -169,7 +169,7 @@ func (e *entry) removed() {
 		e.publish(Removed, "")
 		e.folder.log.Info("module removed", "module", e.name)
 	case e.seen.settings != nil:
-		e.publish(Waiting, "there is no "+e.name+config.ModuleFile+" beside "+e.name+config.ModuleSettings)
+		e.publish(Waiting, "there is no "+e.name+config.ModuleFile+" next to "+e.name+config.ModuleSettings)
 	default:
 		e.forget()
 	}

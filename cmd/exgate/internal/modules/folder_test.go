@@ -46,7 +46,7 @@ func TestModulesThatAreThereAtTheStart(t *testing.T) {
 	if s, _ := h.folder.Find("bad"); !strings.HasSuffix(s.Reason, "bad.wasm: is not a core WebAssembly module") {
 		t.Error(s.Reason)
 	}
-	if s, _ := h.folder.Find("lonely"); s.Reason != "there is no lonely.wasm beside lonely.yaml" {
+	if s, _ := h.folder.Find("lonely"); s.Reason != "there is no lonely.wasm next to lonely.yaml" {
 		t.Error(s.Reason)
 	}
 	must(t, os.Remove(h.file("lonely.yaml")))
@@ -192,22 +192,22 @@ func TestFolderThatGoes(t *testing.T) {
 	h.serves("m", b)
 }
 
-func TestNameThatIsNone(t *testing.T) {
+func TestInvalidName(t *testing.T) {
 	h := newFixture(t, map[string][]byte{"My Module.wasm": guest(t, "echo")})
-	if s := h.state("My Module", Rejected); !strings.Contains(s.Reason, "is not a valid name of a module") {
+	if s := h.state("My Module", Rejected); !strings.Contains(s.Reason, "is not a valid module name") {
 		t.Error(s.Reason)
 	}
 }
 
 // The name of a file need not be UTF-8, as the labels of metrics must be.
-func TestNamesThatAreNoText(t *testing.T) {
+func TestNamesThatAreNotUTF8(t *testing.T) {
 	h := newFixtureWith(t, map[string][]byte{"a\xff.wasm": guest(t, "echo"), "good.wasm": guest(t, "echo")},
 		func(c *Config) {
 			c.Metrics = NewMetrics(nil)
 		})
 	for _, name := range []string{"a\xff", "b\xff"} {
 		h.write(name+".wasm", guest(t, "echo"))
-		if s := h.state(name, Rejected); !strings.Contains(s.Reason, "is not a valid name of a module") {
+		if s := h.state(name, Rejected); !strings.Contains(s.Reason, "is not a valid module name") {
 			t.Error(s.Reason)
 		}
 	}

@@ -103,7 +103,7 @@ func (h *fixture) write(name string, data []byte) {
 	must(h.t, os.WriteFile(h.file(name), data, 0o600))
 }
 
-// replace writes a file beside the folder and renames it into place.
+// replace writes a file next to the folder and renames it into place.
 func (h *fixture) replace(name string, data []byte) {
 	h.t.Helper()
 	beside := filepath.Join(filepath.Dir(h.path), name)

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// slowAfter is how long loading a module occupies a slot. A slower module continues beside the next one.
+	// slowAfter is how long loading a module occupies a slot. A slower module continues while the next one loads.
 	slowAfter = 2 * time.Second
 	// maxSlow bounds the number of such slower modules.
 	maxSlow = 8

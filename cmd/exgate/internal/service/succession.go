@@ -123,10 +123,10 @@ func (s *Service) Leave(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// DevicesMayStay reports whether connections can stay beside another process with the same configuration. They cannot
-// with the embedded broker, because devices of the two processes would not see each other's messages; nor with a gRPC
-// handler, whose calls reach only one of the processes; nor with shared sessions, a gateway status or a spool, which
-// only one process can have at a time.
+// DevicesMayStay reports whether connections can stay alongside another process with the same configuration. They
+// cannot with the embedded broker, because devices of the two processes would not see each other's messages; nor with a
+// gRPC handler, whose calls reach only one of the processes; nor with shared sessions, a gateway status or a spool,
+// which only one process can have at a time.
 func (s *Service) DevicesMayStay() bool {
 	u := s.cfg.Upstream
 	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.GatewayStatus.Topic == "" &&

@@ -19,7 +19,7 @@ type source struct {
 func newSource(content []byte) (*source, error) {
 	fd, err := unix.MemfdCreate("exgate-start-image", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
-		return nil, fmt.Errorf("making a memory file: %w", err)
+		return nil, fmt.Errorf("creating a memory file: %w", err)
 	}
 	s := &source{fd: fd, size: len(content)}
 	if err := s.fill(content); err != nil {

@@ -55,8 +55,8 @@ func TestValues(t *testing.T) {
 		{"quotes within a value", `a = "q\"\\\n\u00e9\/"`, `{a="q\"\\\né/"}`},
 		{"three quotes", "a = \"\"\"x \"y\" \\n\nz\"\"\"\nb=1", `{a="x \"y\" \\n\nz" b="1"}`},
 		{"three quotes, indented", "a = \"\"\"~\n    one\n      two\n  ~\"\"\"", `{a="one\n  two\n"}`},
-		{"texts beside each other", "a = one \"two\" 3", `{a="onetwo3"}`},
-		{"objects beside each other", "a = {b = 1} {c = 2}", `{a={b="1" c="2"}}`},
+		{"adjacent texts", "a = one \"two\" 3", `{a="onetwo3"}`},
+		{"adjacent objects", "a = {b = 1} {c = 2}", `{a={b="1" c="2"}}`},
 		{
 			"a substitution", "x = 9001\na { b = \"http://h:\"${x}, c = ${x} }",
 			`{x="9001" a={b="http://h:9001" c="9001"}}`,
@@ -87,24 +87,24 @@ func TestValues(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"a = 1\nb = {\n c = 2\n", "f:2: the { of this line has no }"},
-		{"a = [1,\n2", "f:1: the [ of this line has no ]"},
-		{"g\")l", "f:1: a text in quotes does not end on its line"},
-		{"a = \"x\nb = 1", "f:1: a text in quotes does not end on its line"},
+		{"a = 1\nb = {\n c = 2\n", "f:2: the { on this line is not closed"},
+		{"a = [1,\n2", "f:1: the [ on this line is not closed"},
+		{"g\")l", "f:1: a quoted string does not end on its line"},
+		{"a = \"x\nb = 1", "f:1: a quoted string does not end on its line"},
 		{"a = 0.0.0.0:9100", "f:1: a value that contains : or = must be in quotes"},
 		{"\na b = 1", "f:2: a key with spaces must be in quotes"},
 		{"a..b = 1", `f:1: a part of the key "a..b" is empty`},
-		{"a\n", "f:1: a has no = and no { after it"},
+		{"a\n", "f:1: a is not followed by = or {"},
 		{"a = ,", "f:1: expected a value, found ,"},
 		{"= 1", "f:1: expected a key, found ="},
 		{"a = ${b", "f:1: a $ outside of quotes must begin a substitution such as ${a.b}"},
-		{"a = ${?}", "f:1: a substitution names nothing"},
+		{"a = ${?}", "f:1: a substitution is empty"},
 		{"a = \"\"\"x", `f:1: a text in """ does not end`},
 		{`a = "\q"`, `f:1: a text in quotes has an invalid escape: write \\ for a backslash`},
 		{"{a = 1}\nb = 2", "f:2: there is text after the closing } of the file"},
 		{"a = ${b}", "f:1: the substitution ${b} refers to an unknown key"},
 		{"a = ${b}\nb = ${a}", "f:1: the substitution ${b} refers to itself"},
-		{"a = ${b}x\nb = {}", "f:1: adjacent values have different kinds"},
+		{"a = ${b}x\nb = {}", "f:1: adjacent values have different types"},
 		{"\ninclude required(\"no\")", "f:2: including no: file does not exist"},
 		{"include required(x)", `f:1: include must be followed by "FILE", file("FILE") or required("FILE")`},
 		{"include \"f\"", "f:1: f includes itself"},
@@ -158,7 +158,7 @@ func TestDoublingSubstitutions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := doc.Lookup("a60"); err == nil || !strings.Contains(err.Error(), "substitutions make more than") {
+	if _, err := doc.Lookup("a60"); err == nil || !strings.Contains(err.Error(), "substitutions produce more than") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -102,7 +102,7 @@ func (l *lexer) reference(t token) (token, error) {
 	t.text = strings.TrimSpace(l.rest[2:end])
 	l.rest = l.rest[end+1:]
 	if strings.Trim(t.text, "?") == "" {
-		return t, l.fail("a substitution names nothing")
+		return t, l.fail("a substitution is empty")
 	}
 	return t, nil
 }
@@ -125,7 +125,7 @@ func (l *lexer) quoted(t token) (token, error) {
 	}
 	end := closingQuote(l.rest)
 	if end < 0 {
-		return t, l.fail("a text in quotes does not end on its line")
+		return t, l.fail("a quoted string does not end on its line")
 	}
 	text, err := unescape(l.rest[1:end])
 	if err != nil {

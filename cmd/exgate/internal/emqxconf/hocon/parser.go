@@ -72,7 +72,7 @@ func (p *parser) fields(into *Value, end byte) error {
 		case t.kind == ',':
 			continue
 		case t.kind == tokenEnd:
-			return p.fail(into.Line, "the { of this line has no }")
+			return p.fail(into.Line, "the { on this line is not closed")
 		}
 		if err := p.field(into, t); err != nil {
 			return err
@@ -98,7 +98,7 @@ func (p *parser) field(into *Value, first token) error {
 		}
 	case '{':
 	default:
-		return p.fail(first.line, "%s has no = and no { after it", strings.Join(path, "."))
+		return p.fail(first.line, "%s is not followed by = or {", strings.Join(path, "."))
 	}
 	p.back(t)
 	value, err := p.value()

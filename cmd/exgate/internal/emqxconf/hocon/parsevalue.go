@@ -73,7 +73,7 @@ func (p *parser) items(into *Value) error {
 		case t.kind == ',':
 			continue
 		case t.kind == tokenEnd:
-			return p.fail(into.Line, "the [ of this line has no ]")
+			return p.fail(into.Line, "the [ on this line is not closed")
 		}
 		p.back(t)
 		item, err := p.value()

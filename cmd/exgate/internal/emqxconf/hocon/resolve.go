@@ -98,7 +98,7 @@ func (d *Document) find(path []string, t *trail) (*Value, error) {
 // resolve returns v with substitutions resolved, or nil if nothing is left.
 func (d *Document) resolve(v *Value, t *trail) (*Value, error) {
 	if d.resolved++; d.resolved > mostResolved || len(v.Text) > largest {
-		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("substitutions make more than %d values", mostResolved)}
+		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("substitutions produce more than %d values", mostResolved)}
 	}
 	switch {
 	case v.ref != "":
@@ -132,12 +132,12 @@ func (d *Document) concat(v *Value, parts []*Value) (*Value, error) {
 	size := 0
 	for _, part := range parts {
 		if part.Kind != parts[0].Kind {
-			return nil, &SyntaxError{v.File, v.Line, "adjacent values have different kinds"}
+			return nil, &SyntaxError{v.File, v.Line, "adjacent values have different types"}
 		}
 		size += len(part.Text)
 	}
 	if d.size += size; d.size > largest {
-		return nil, &SyntaxError{v.File, v.Line, "substitutions make more than 16 MiB"}
+		return nil, &SyntaxError{v.File, v.Line, "substitutions produce more than 16 MiB"}
 	}
 	got := concat(parts)
 	got.File, got.Line = v.File, v.Line

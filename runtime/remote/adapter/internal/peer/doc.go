@@ -3,7 +3,7 @@
 // once.
 //
 // A peer may do what any caller may do. The owner of a connection checks the token of the handler that made the call,
-// which the forwarding node passes on beside its own.
+// which the forwarding node passes on along with its own.
 //
 // Begin reading at peers.go. Its one lock, Peers.mu, is held alone. It imports runtime/gateway only.
 package peer

@@ -37,7 +37,7 @@ func (i identity) introduce(ctx context.Context) context.Context {
 }
 
 // ErrPeerToken refuses a call of another node that has the wrong token.
-var ErrPeerToken = errors.New("this node has another peer token (adapter.peer_token_file)")
+var ErrPeerToken = errors.New("this node has a different peer token (adapter.peer_token_file)")
 
 // Forwarded reports whether header is from a call that another node forwarded. The error is ErrPeerToken if that has
 // the wrong token.

@@ -72,7 +72,7 @@ func (n *node) forward(ctx context.Context, method string, request, reply proto.
 	case n.slots <- struct{}{}:
 		defer func() { <-n.slots }()
 	default:
-		return status.Errorf(codes.ResourceExhausted, "%d calls to it are under way", maxForwards)
+		return status.Errorf(codes.ResourceExhausted, "%d calls to it are in progress", maxForwards)
 	}
 	return n.rpc.Invoke(ctx, method, request, reply)
 }
