@@ -171,8 +171,8 @@ func TestWhatIsWrongInTheFileOfAModule(t *testing.T) {
 		"listener: {bind: ':1'}\nshadow: m\n": "m.yaml:2: shadow: cannot be the module itself",
 		"listener: {bind: ':1'}\nshadow: M\n": `m.yaml:2: shadow: "M" is not a valid module name: use a-z, 0-9, ` +
 			`- and _, and leave .wasm out`,
-		"shadow: x\n": "m.yaml:1: shadow: needs listener: a listener of the " +
-			"configuration has handler.shadow",
+		"shadow: x\n": "m.yaml:1: shadow: needs listener: for a listener in " +
+			"the configuration, set its handler.shadow",
 		"handler: {wasm: x}\n":     "m.yaml:1: handler: unknown key",
 		"canary: {percent: 100}\n": "m.yaml:1: canary.percent: must be at most 99, not 100",
 		"listener:\n": "m.yaml:1: listener: needs bind, the address that devices " +
