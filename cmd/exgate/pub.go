@@ -79,7 +79,7 @@ func publish(ctx context.Context, c *client, topic string, payload []byte) error
 		return err
 	}
 	defer end()
-	err = wait(ctx, func(done gateway.Done) { s.Publish(topic, c.qos, payload, done) })
+	err = wait(ctx, func(done gateway.Done) { s.Publish(topic, c.qos, payload, nil, done) })
 	if err != nil {
 		return fmt.Errorf("publishing to %s: %w", topic, err)
 	}

@@ -14,7 +14,31 @@ type Action uint8
 const (
 	Publish Action = iota
 	Subscribe
+	PublishRetained // publish a message that the broker keeps
 )
+
+// PublishOf returns the action that publishes a message with these properties, which may be nil.
+func PublishOf(props *gateway.Properties) Action {
+	if props != nil && props.Retain {
+		return PublishRetained
+	}
+	return Publish
+}
+
+// Refused is the result of a publish to topic that is not allowed.
+func Refused(props *gateway.Properties, topic string) gateway.Result {
+	if PublishOf(props) == PublishRetained {
+		return gateway.Refuse(gateway.CodePermissionDeny, "publishing a retained message to %.100q is not allowed", topic)
+	}
+	return gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", topic)
+}
+
+// ResponseRefused is the result of a publish whose response topic the client may not subscribe to: whoever answers
+// publishes there with its own rights.
+func ResponseRefused(topic string) gateway.Result {
+	return gateway.Refuse(gateway.CodePermissionDeny,
+		"subscribing to the response topic %.100q is not allowed", topic)
+}
 
 // Decision is the outcome of a login at an [Authenticator].
 type Decision uint8
@@ -66,7 +90,7 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error)
 }
 
-// ACL decides what clients may do. It is consulted for each publish, for each subscription (with its filter, without
+// ACL decides what clients may do. It is consulted for each publish (with PublishRetained if it is to be retained), for each subscription (with its filter, without
 // $share/GROUP/), and before each delivery (with Subscribe and the message's topic), so that a narrow rule also
 // restricts clients that subscribed to #.
 type ACL interface {

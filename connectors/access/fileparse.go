@@ -106,9 +106,11 @@ func (f *fileParser) password(n *yaml.Node, u *user) error {
 func (f *fileParser) rule(n *yaml.Node, list *[]rule) error {
 	var r rule
 	var permission, action string
+	var retain *bool
 	err := f.mapping(n, map[string]func(*yaml.Node) error{
 		"permission": func(n *yaml.Node) error { return f.choice(n, &permission, "allow", "deny") },
 		"action":     func(n *yaml.Node) error { return f.choice(n, &action, "publish", "subscribe", "all") },
+		"retain":     func(n *yaml.Node) error { return f.decode(n, &retain) },
 		"username":   func(n *yaml.Node) error { return f.decode(n, &r.username) },
 		"clientid":   func(n *yaml.Node) error { return f.decode(n, &r.clientID) },
 		"topics": func(n *yaml.Node) error {
@@ -122,7 +124,7 @@ func (f *fileParser) rule(n *yaml.Node, list *[]rule) error {
 		return f.wrong(n, errors.New("a rule needs permission, action and topics"))
 	}
 	r.allow = permission == "allow"
-	r.actions = [2]bool{Publish: action != "subscribe", Subscribe: action != "publish"}
+	r.actions = actionsOf(action, retain)
 	*list = append(*list, r)
 	return nil
 }

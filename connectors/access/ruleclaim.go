@@ -19,8 +19,8 @@ var errTooManyRules = fmt.Errorf("more than %d topics", maxRules)
 // parseRules parses rules in the two formats that EMQX accepts from HTTP services and in JWTs: a list of {"permission":
 // "allow", "action": "publish", "topic": "t/${clientid}/#"}, with "topics": [...] for several topics; or the format
 // before EMQX 5.5, {"pub": [...], "sub": [...], "all": [...]}, where the levels %c and %u stand for client id and
-// username. An unknown condition (EMQX: qos, retain, clientid_re, eq) is an error: without it, the rule would mean
-// something else.
+// username. A rule with "retain": true or false is only about publishes that are to be retained, or only about the
+// others. An unknown condition (EMQX: qos, clientid_re, eq) is an error: without it, the rule would mean something else.
 func parseRules(text []byte) (*Rules, error) {
 	text = bytes.TrimSpace(text)
 	if len(text) > 0 && text[0] == '{' {
@@ -48,6 +48,7 @@ func parseRules(text []byte) (*Rules, error) {
 func parseRule(entry map[string]json.RawMessage) (r rule, err error) {
 	var permission, action string
 	var topics []string
+	var retain *bool
 	for key, value := range entry {
 		switch key {
 		case "permission":
@@ -61,8 +62,10 @@ func parseRule(entry map[string]json.RawMessage) (r rule, err error) {
 			var more []string
 			err = json.Unmarshal(value, &more)
 			topics = append(topics, more...)
+		case "retain":
+			retain, err = parseRetain(value)
 		default:
-			return r, fmt.Errorf("unknown key %.40q: want permission, action, topic, topics", key)
+			return r, fmt.Errorf("unknown key %.40q: want permission, action, topic, topics, retain", key)
 		}
 		if err != nil {
 			return r, fmt.Errorf("reading %s: %w", key, err)
@@ -72,12 +75,35 @@ func parseRule(entry map[string]json.RawMessage) (r rule, err error) {
 		return r, errors.New("a rule needs permission, action and topic")
 	}
 	r.allow = permission == "allow"
-	r.actions = actionsOf(action)
+	r.actions = actionsOf(action, retain)
 	return r, r.addTopics(topics)
 }
 
-func actionsOf(action string) [2]bool {
-	return [2]bool{Publish: action != "subscribe", Subscribe: action != "publish"}
+// actions has what a rule is about, by Action.
+type actions [3]bool
+
+// actionsOf returns the actions of publish, subscribe or all. If retain is not nil, publish means only publishes that
+// are to be retained, or only those that are not.
+func actionsOf(action string, retain *bool) actions {
+	publish := action != "subscribe"
+	return actions{
+		Publish:         publish && (retain == nil || !*retain),
+		PublishRetained: publish && (retain == nil || *retain),
+		Subscribe:       action != "publish",
+	}
+}
+
+// parseRetain parses the condition retain in EMQX's forms. It returns nil for all.
+func parseRetain(value json.RawMessage) (*bool, error) {
+	switch string(value) {
+	case `"all"`:
+		return nil, nil
+	case "true", "1", `"true"`, `"1"`:
+		return new(true), nil
+	case "false", "0", `"false"`, `"0"`:
+		return new(false), nil
+	}
+	return nil, errors.New("want true, false or all")
 }
 
 func parseChoice(key string, value json.RawMessage, choices ...string) (string, error) {
@@ -117,7 +143,7 @@ func parseTopicLists(text []byte) (*Rules, error) {
 		if total += len(topics); total > maxRules {
 			return nil, errTooManyRules
 		}
-		r := rule{allow: true, actions: actionsOf(action)}
+		r := rule{allow: true, actions: actionsOf(action, nil)}
 		for i := range topics {
 			topics[i] = oldPlaceholders(topics[i])
 		}

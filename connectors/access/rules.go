@@ -37,9 +37,9 @@ func (r *Rules) Allows(device gateway.Device, action Action, topic string) bool 
 // rule allows or denies actions on topics, for the clients that it names.
 type rule struct {
 	allow    bool
-	actions  [2]bool // by Action
-	username string  // empty: any
-	clientID string  // empty: any
+	actions  actions
+	username string // empty: any
+	clientID string // empty: any
 	topics   []gateway.TopicPattern
 }
 

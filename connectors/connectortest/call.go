@@ -45,7 +45,7 @@ func (c *Call) Times() int { return int(c.times.Load()) }
 func Publish(t testing.TB, s gateway.Session, topic string, qos byte, payload string) gateway.Result {
 	t.Helper()
 	c := NewCall()
-	s.Publish(topic, qos, []byte(payload), c.Done)
+	s.Publish(topic, qos, []byte(payload), nil, c.Done)
 	return c.Result(t)
 }
 

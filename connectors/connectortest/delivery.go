@@ -150,7 +150,7 @@ func (f *fixture) testPayloadReuse(t *testing.T) {
 	for i := range byte(20) {
 		copy(buf, bytes.Repeat([]byte{i}, len(buf)))
 		c := NewCall()
-		s.Publish(topic, i%2, buf, c.Done)
+		s.Publish(topic, i%2, buf, nil, c.Done)
 		calls = append(calls, c)
 	}
 	got := make(map[string]int)

@@ -58,7 +58,7 @@ func (f *fixture) testCloseCompletes(t *testing.T) {
 			use(c.Done)
 		}
 		for i := range byte(30) {
-			start(func(done gateway.Done) { s.Publish(unique("topic"), i%3, []byte("x"), done) })
+			start(func(done gateway.Done) { s.Publish(unique("topic"), i%3, []byte("x"), nil, done) })
 			start(func(done gateway.Done) { s.Subscribe(unique("topic"), i%3, done) })
 			start(func(done gateway.Done) { s.Unsubscribe(unique("topic"), done) })
 		}

@@ -23,7 +23,7 @@ func (f *fixture) testOrder(t *testing.T) {
 	window := make(chan struct{}, 16)
 	for i := range n {
 		window <- struct{}{}
-		from.Publish(topic, 1, []byte(strconv.Itoa(i)), func(r gateway.Result) {
+		from.Publish(topic, 1, []byte(strconv.Itoa(i)), nil, func(r gateway.Result) {
 			if !r.Ok() {
 				t.Errorf("publish %d: %v", i, r)
 			}

@@ -90,8 +90,8 @@ func (f *fixture) testNilDone(t *testing.T) {
 	s.Subscribe(topic, 0, nil)
 	s.Subscribe("a/#/b", 0, nil)
 	wantOK(t, "subscribing", Subscribe(t, s, topic, 0))
-	s.Publish(topic, 0, []byte("zero"), nil)
-	s.Publish(topic, 1, []byte("one"), nil)
+	s.Publish(topic, 0, []byte("zero"), nil, nil)
+	s.Publish(topic, 1, []byte("one"), nil, nil)
 	d.AwaitUnread(t, 2)
 	s.Unsubscribe(topic, nil)
 }

@@ -48,6 +48,7 @@ func (f *fixture) cases() []testCase {
 		{"nil done", f.testNilDone},
 		{"bad arguments", f.testBadArguments},
 		{"bad strings", f.testBadStrings},
+		{"properties", f.testProperties},
 	}
 	if f.WrongPassword != "" {
 		cases = append(cases, testCase{"wrong password", f.testWrongPassword})

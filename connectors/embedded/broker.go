@@ -84,6 +84,7 @@ func New(cfg Config) (*Broker, error) {
 	}
 	b.server = newServer()
 	b.inline = b.server.NewClient(nil, mochi.LocalListener, "", true)
+	b.inline.Properties.ProtocolVersion = 5 // otherwise the retained messages of devices do not expire
 	if err := b.start(cfg); err != nil {
 		return nil, err
 	}
@@ -113,6 +114,9 @@ func newServer() *mochi.Server {
 	c.MaximumClientWritesPending = pendingWrites
 	c.MaximumPacketSize = maxPacketSize
 	c.MaximumSessionExpiryInterval = 0
+	c.MaximumMessageExpiryInterval = 0 // otherwise messages without an expiry get one of a day
+	// otherwise acknowledgements repeat the properties of the publish, and a reason code that MQTT does not define
+	c.Compatibilities.NoInheritedPropertiesOnAck = true
 	c.TopicAliasMaximum = 0 // mochi checks access before it resolves an alias, and stores aliases without a limit
 	return mochi.New(&mochi.Options{
 		Capabilities:           c,

@@ -158,7 +158,7 @@ func BenchmarkPublish(b *testing.B) {
 	payload := make([]byte, 64)
 	b.ReportAllocs()
 	for b.Loop() {
-		from.Publish("bench/topic", 0, payload, nil)
+		from.Publish("bench/topic", 0, payload, nil, nil)
 	}
 	if d.n.Load() != int64(b.N) {
 		b.Fatalf("%d of %d messages", d.n.Load(), b.N)

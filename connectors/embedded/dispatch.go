@@ -21,12 +21,19 @@ func isReserved(name string) bool {
 
 // publish passes a device's message to mochi, which copies payload for each network client and calls dispatch for
 // devices.
-func (b *Broker) publish(clientID, name string, qos byte, payload []byte) gateway.Result {
+func (b *Broker) publish(clientID, name string, qos byte, payload []byte, props *gateway.Properties) gateway.Result {
 	pk := packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qos},
 		TopicName:   name,
 		Payload:     payload,
 		Connect:     packets.ConnectParams{ClientIdentifier: clientID}, // the hook replaces the message's origin by it
+	}
+	setProperties(&pk, props)
+	if pk.FixedHeader.Retain && !b.retain.admit(name, pk) {
+		b.metrics.dropped.WithLabelValues(dropRetained).Inc()
+		return gateway.Refuse(gateway.CodeLimit,
+			"publishing to %q: the embedded broker's retained messages have reached their limit of %d bytes", name,
+			maxRetained)
 	}
 	if qos > 0 {
 		pk.PacketID = 1 // mochi requires one and does not use it
@@ -45,6 +52,7 @@ var scratch = sync.Pool{New: func() any { return new([]subscriber) }}
 func (b *Broker) dispatch(pk packets.Packet) {
 	buf := scratch.Get().(*[]subscriber)
 	matched := b.index.Match(pk.TopicName, (*buf)[:0])
+	pk.FixedHeader.Retain = false // it is not from the store
 	var several map[*Session]byte // for sessions with several filters: the highest QoS of the matching ones
 	for _, to := range matched {
 		if len(matched) == 1 || !to.session.many.Load() {
@@ -82,6 +90,8 @@ func (b *Broker) deliver(to subscriber, pk packets.Packet) bool {
 		Topic:     pk.TopicName,
 		Payload:   bytes.Clone(pk.Payload),
 		Timestamp: time.Now(),
+
+		Properties: propertiesOf(&pk),
 	})
 	if ok {
 		b.metrics.delivered.Inc()
@@ -95,7 +105,7 @@ func (b *Broker) deliver(to subscriber, pk packets.Packet) bool {
 // writers take, so the messages are matched here.
 func (b *Broker) replay(s *Session, filter string, qos byte) {
 	if !strings.ContainsAny(filter, "+#") {
-		if pk, ok := b.server.Topics.Retained.Get(filter); ok {
+		if pk, ok := b.server.Topics.Retained.Get(filter); ok && !hasExpired(&pk) {
 			b.deliver(subscriber{s, qos}, pk)
 		}
 		return
@@ -104,7 +114,7 @@ func (b *Broker) replay(s *Session, filter string, qos byte) {
 		return
 	}
 	for name, pk := range b.server.Topics.Retained.GetAll() {
-		if topic.Matches(filter, name) {
+		if topic.Matches(filter, name) && !hasExpired(&pk) {
 			b.deliver(subscriber{s, qos}, pk)
 		}
 	}

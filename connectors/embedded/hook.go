@@ -54,7 +54,7 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 		return false
 	}
 	if will := pk.Connect.WillTopic; pk.Connect.WillFlag {
-		if isReserved(will) || !answer.Allows(device, access.Publish, will, b.acl) {
+		if isReserved(will) || !answer.Allows(device, publishOf(pk.Connect.WillRetain), will, b.acl) {
 			b.log.Info("embedded broker refused a client's will", "client_id", device.ClientID, "topic", will, "remote",
 				cl.Net.Remote)
 			b.metrics.refused.Inc()
@@ -90,6 +90,18 @@ func (h *hook) allows(cl *mochi.Client, action access.Action, name string) bool 
 	return answer != nil && answer.Allows(deviceOf(cl), action, name, h.broker.acl)
 }
 
+// mayPublish reports whether the network client may publish to a topic, retained or not.
+func (h *hook) mayPublish(cl *mochi.Client, name string) bool {
+	return h.allows(cl, access.Publish, name) || h.allows(cl, access.PublishRetained, name)
+}
+
+func publishOf(retain bool) access.Action {
+	if retain {
+		return access.PublishRetained
+	}
+	return access.Publish
+}
+
 // OnSessionEstablished ends a device's session with the same client id.
 func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 	if s := h.broker.session(cl.ID); s != nil {
@@ -105,7 +117,7 @@ func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 			h.broker.metrics.dropped.WithLabelValues(dropBadString).Inc()
 			return false
 		}
-		return h.allows(cl, access.Publish, name)
+		return h.mayPublish(cl, name)
 	}
 	if topic.CheckFilter(name) != nil {
 		return false
@@ -115,14 +127,20 @@ func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 }
 
 // OnPacketRead answers publishes to the broker's own topics and to wildcards, which mochi drops without an
-// acknowledgement: a client of QoS 1 or 2 would wait for one, and send the message again with each connection.
+// acknowledgement: a client of QoS 1 or 2 would wait for one, and send the message again with each connection. It also
+// answers publishes whose Retain the rules do not allow: OnACLCheck does not see it.
 func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.FixedHeader.Type != packets.Publish || cl.Net.Inline || mochi.IsValidFilter(pk.TopicName, true) {
+	if pk.FixedHeader.Type != packets.Publish || cl.Net.Inline {
 		return pk, nil
 	}
 	drop, reason := dropDenied, packets.ErrNotAuthorized
-	if !isReserved(pk.TopicName) {
-		drop, reason = dropBadString, packets.ErrTopicNameInvalid
+	switch {
+	case !mochi.IsValidFilter(pk.TopicName, true):
+		if !isReserved(pk.TopicName) {
+			drop, reason = dropBadString, packets.ErrTopicNameInvalid
+		}
+	case h.allows(cl, publishOf(pk.FixedHeader.Retain), pk.TopicName) || !h.mayPublish(cl, pk.TopicName):
+		return pk, nil
 	}
 	h.broker.metrics.dropped.WithLabelValues(drop).Inc()
 	switch {

@@ -57,11 +57,13 @@ func (s *Session) allows(action access.Action, name string) bool {
 }
 
 // Publish implements [gateway.Session]. done is called before it returns.
-func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
-	finish(done, s.publish(name, qos, payload))
+func (s *Session) Publish(
+	name string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done,
+) {
+	finish(done, s.publish(name, qos, payload, props))
 }
 
-func (s *Session) publish(name string, qos byte, payload []byte) gateway.Result {
+func (s *Session) publish(name string, qos byte, payload []byte, props *gateway.Properties) gateway.Result {
 	if s.closed.Load() {
 		return gone
 	}
@@ -71,10 +73,13 @@ func (s *Session) publish(name string, qos byte, payload []byte) gateway.Result 
 	if qos > 2 {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d is invalid", qos)
 	}
-	if isReserved(name) || !s.allows(access.Publish, name) {
-		return gateway.Refuse(gateway.CodePermissionDeny, "publishing to %q is not allowed", name)
+	if isReserved(name) || !s.allows(access.PublishOf(props), name) {
+		return access.Refused(props, name)
 	}
-	return s.broker.publish(s.device.ClientID, name, qos, payload)
+	if props != nil && props.ResponseTopic != "" && !s.allows(access.Subscribe, props.ResponseTopic) {
+		return access.ResponseRefused(props.ResponseTopic)
+	}
+	return s.broker.publish(s.device.ClientID, name, qos, payload, props)
 }
 
 // Subscribe implements [gateway.Session]. done is called before it returns; retained messages come before done.

@@ -134,7 +134,7 @@ func TestOneUnacknowledged(t *testing.T) {
 	calls := make([]*connectortest.Call, 4)
 	for i, topic := range []string{"a", "b", "c", "d"} {
 		calls[i] = connectortest.NewCall()
-		s.Publish(topic, byte(1-i/2), nil, calls[i].Done)
+		s.Publish(topic, byte(1-i/2), nil, nil, calls[i].Done)
 	}
 	for _, c := range calls {
 		if r := c.Result(t); !r.Ok() {

@@ -97,10 +97,10 @@ func benchSession(b *testing.B, broker *mosquitto.Broker, qos byte, payload []by
 	start := time.Now()
 	for range b.N {
 		window <- struct{}{}
-		s.Publish("bench/topic", qos, payload, done)
+		s.Publish("bench/topic", qos, payload, nil, done)
 	}
 	last := connectortest.NewCall()
-	s.Publish("bench/topic", 1, payload, last.Done)
+	s.Publish("bench/topic", 1, payload, nil, last.Done)
 	last.Result(b)
 	return time.Since(start)
 }
@@ -233,7 +233,7 @@ func BenchmarkManyDeliver(b *testing.B) {
 					for i := range b.N {
 						window <- struct{}{}
 						from[i%len(from)].Publish(fmt.Sprint("down/", i%manyDevices), qos, make([]byte, 64),
-							func(gateway.Result) { <-window })
+							nil, func(gateway.Result) { <-window })
 					}
 					gatewaytest.Eventually(b, "the messages to arrive",
 						func() bool { return arrived.Load() >= int64(b.N) })

@@ -80,7 +80,7 @@ func TestSharedSpool(t *testing.T) {
 			for n := range messages {
 				call := connectortest.NewCall()
 				calls = append(calls, call)
-				m.Publish("spooled/"+m.ID, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
+				m.Publish("spooled/"+m.ID, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), nil, call.Done)
 			}
 			if i%2 == 0 {
 				m.Close()
@@ -163,7 +163,7 @@ func publishAll(members []*brokertest.Member, first, end int) (calls []*connecto
 		for _, m := range members {
 			call := connectortest.NewCall()
 			calls = append(calls, call)
-			m.Publish("down/"+m.ID, 1, []byte(strconv.Itoa(i)), call.Done)
+			m.Publish("down/"+m.ID, 1, []byte(strconv.Itoa(i)), nil, call.Done)
 		}
 	}
 	return calls

@@ -140,12 +140,12 @@ var (
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
 // refused then.
-func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
+func (s *Session) Publish(name string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done) {
 	if s.connector.broker.IsControl(name) {
 		client.Finish(done, controlRefused("publishing to", name))
 		return
 	}
-	s.queue.Publish(name, qos, payload, done)
+	s.queue.Publish(name, qos, payload, props, done)
 }
 
 // Subscribe implements [gateway.Session].

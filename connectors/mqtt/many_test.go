@@ -75,7 +75,7 @@ func (m *ofSessions) attach(b *testing.B, n int, got func()) {
 }
 
 func (m *ofSessions) publish(i int, qos byte, payload []byte, done func(error)) {
-	m.sessions[i].Publish("up/bench", qos, payload, func(r gateway.Result) {
+	m.sessions[i].Publish("up/bench", qos, payload, nil, func(r gateway.Result) {
 		if !r.Ok() {
 			done(&gateway.ResultError{Result: r})
 			return

@@ -37,7 +37,7 @@ func TestPacketTooLarge(t *testing.T) {
 	c := newConnector(t, cfg)
 	s, d := brokertest.Connect(t, c, "c")
 	call := connectortest.NewCall()
-	s.Publish("t", 1, []byte("x"), call.Done)
+	s.Publish("t", 1, []byte("x"), nil, call.Done)
 	if r := call.Result(t); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -71,8 +71,8 @@ func TestMaximumPacketSizeShrinks(t *testing.T) {
 			})
 			s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.URL())), "c")
 			large, small := connectortest.NewCall(), connectortest.NewCall()
-			s.Publish("t", qos, make([]byte, 1000), large.Done)
-			s.Publish("t", 1, []byte("small"), small.Done)
+			s.Publish("t", qos, make([]byte, 1000), nil, large.Done)
+			s.Publish("t", 1, []byte("small"), nil, small.Done)
 			if r := large.Result(t); r.Code != gateway.CodeLimit {
 				t.Errorf("QoS %d: the large one: %v", qos, r)
 			}

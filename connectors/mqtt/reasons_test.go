@@ -173,7 +173,7 @@ func TestEveryDisconnectReason(t *testing.T) {
 			c := newConnector(t, cfg)
 			s, d := brokertest.Connect(t, c, "c")
 			call := connectortest.NewCall()
-			s.Publish("t", 1, nil, call.Done)
+			s.Publish("t", 1, nil, nil, call.Done)
 			got := call.Result(t)
 			if r.code == packets.DisconnectSessionTakenOver {
 				lost := d.Lost(t)

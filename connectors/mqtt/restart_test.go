@@ -62,7 +62,7 @@ func publishWindow(s gateway.Session, n int) []*connectortest.Call {
 	calls := make([]*connectortest.Call, n)
 	for i := range n {
 		calls[i] = connectortest.NewCall()
-		s.Publish("t/"+strconv.Itoa(i), byte(1+i%2), []byte(strconv.Itoa(i)), calls[i].Done)
+		s.Publish("t/"+strconv.Itoa(i), byte(1+i%2), []byte(strconv.Itoa(i)), nil, calls[i].Done)
 	}
 	return calls
 }
@@ -83,7 +83,7 @@ func TestRestartUnderLoad(t *testing.T) {
 	window := make(chan struct{}, 16)
 	for i := range n {
 		window <- struct{}{}
-		from.Publish("t", 1, []byte(strconv.Itoa(i)), func(r gateway.Result) {
+		from.Publish("t", 1, []byte(strconv.Itoa(i)), nil, func(r gateway.Result) {
 			if !r.Ok() {
 				t.Errorf("publish %d: %v", i, r)
 			}

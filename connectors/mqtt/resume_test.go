@@ -57,7 +57,7 @@ func TestResend(t *testing.T) {
 			})
 			s, _ := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.URL())), "c")
 			call := connectortest.NewCall()
-			s.Publish("t", c.qos, []byte("payload"), call.Done)
+			s.Publish("t", c.qos, []byte("payload"), nil, call.Done)
 			cp := <-again
 			if cp.Type != c.want {
 				t.Fatalf("got %s", cp.PacketType())
@@ -138,7 +138,7 @@ func TestDuplicateQoS2(t *testing.T) {
 		p.ServeAll()
 	})
 	s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.URL())), "c")
-	s.Publish("go", 0, nil, nil)
+	s.Publish("go", 0, nil, nil, nil)
 	d.AwaitUnread(t, 2)
 	if n := d.Unread(); n != 2 {
 		t.Fatalf("%d messages", n)

@@ -43,7 +43,7 @@ var poisons = []struct {
 	}},
 	{"raw publish", func(t *testing.T, _ *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		brokertest.LoginTo(t, c, "raw", "").Publish("bad", 1, []byte("x"), call.Done)
+		brokertest.LoginTo(t, c, "raw", "").Publish("bad", 1, []byte("x"), nil, call.Done)
 		return call
 	}},
 	{"login with status", func(t *testing.T, _ *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
@@ -67,7 +67,7 @@ var poisons = []struct {
 func poisonPublish(qos byte) func(*testing.T, *brokertest.StrictBroker, gateway.Connector) *connectortest.Call {
 	return func(t *testing.T, _ *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		brokertest.LoginTo(t, c, "evil", "l").Publish("bad", qos, []byte("x"), call.Done)
+		brokertest.LoginTo(t, c, "evil", "l").Publish("bad", qos, []byte("x"), nil, call.Done)
 		return call
 	}
 }

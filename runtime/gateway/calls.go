@@ -32,14 +32,35 @@ var callPool = sync.Pool{New: func() any { return new(call) }}
 
 // Publish sends a message of the device upstream; see [ConnectionAdapter].
 func (c *Conn) Publish(name string, qos uint32, payload []byte, done Done) Result {
+	return c.publish(name, qos, payload, nil, done)
+}
+
+// PublishWith sends a message with properties upstream; see [ConnectionAdapter].
+func (c *Conn) PublishWith(name string, qos uint32, payload []byte, props *Properties, done Done) Result {
+	if props.Empty() {
+		return c.publish(name, qos, payload, nil, done)
+	}
+	if r := props.check(); !r.Ok() {
+		c.metrics.call("publish", r)
+		return c.refused("publish", name, r)
+	}
+	mounted := *props
+	return c.publish(name, qos, payload, &mounted, done)
+}
+
+// publish puts the mountpoint before the response topic of props.
+func (c *Conn) publish(name string, qos uint32, payload []byte, props *Properties, done Done) Result {
 	if r := checkPublish(name, qos); !r.Ok() {
 		return c.refused("publish", name, r)
 	}
-	session, name, k, r := c.begin("publish", c.topics.publish, name, len(payload), true, done)
+	session, name, k, r := c.begin(request{
+		name: "publish", allowed: c.topics.publish, topic: name, bytes: len(payload) + props.Size(), publish: true,
+		props: props, done: done,
+	})
 	if !r.Ok() {
 		return r
 	}
-	session.Publish(name, byte(qos), payload, k.finish)
+	session.Publish(name, byte(qos), payload, props, k.finish)
 	k.returned()
 	return OK
 }
@@ -49,7 +70,9 @@ func (c *Conn) Subscribe(filter string, qos uint32, done Done) Result {
 	if r := checkSubscribe(filter, qos); !r.Ok() {
 		return c.refused("subscribe", filter, r)
 	}
-	session, filter, k, r := c.begin("subscribe", c.topics.subscribe, filter, 0, false, done)
+	session, filter, k, r := c.begin(request{
+		name: "subscribe", allowed: c.topics.subscribe, topic: filter, done: done,
+	})
 	if !r.Ok() {
 		return r
 	}
@@ -63,7 +86,7 @@ func (c *Conn) Unsubscribe(filter string, done Done) Result {
 	if r := checkFilter(filter); !r.Ok() {
 		return c.refused("unsubscribe", filter, r)
 	}
-	session, filter, k, r := c.begin("unsubscribe", nil, filter, 0, false, done)
+	session, filter, k, r := c.begin(request{name: "unsubscribe", topic: filter, done: done})
 	if !r.Ok() {
 		return r
 	}
@@ -72,52 +95,62 @@ func (c *Conn) Unsubscribe(filter string, done Done) Result {
 	return OK
 }
 
+// request is a call that has not been admitted.
+type request struct {
+	name    string    // of the call
+	allowed topicList // what its topic is checked against
+	topic   string    // name or filter
+	bytes   int
+	publish bool        // topic is a name; the call counts against the publish window
+	props   *Properties // admit puts the mountpoint before its response topic; may be nil
+	done    Done
+}
+
 // begin is like admit, and logs a refusal.
-func (c *Conn) begin(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string,
-	*call, Result,
-) {
-	session, mounted, k, r := c.admit(name, allowed, text, bytes, window, done)
+func (c *Conn) begin(q request) (Session, string, *call, Result) {
+	session, mounted, k, r := c.admit(q)
 	if !r.Ok() {
-		c.refused(name, text, r)
+		c.refused(q.name, q.topic, r)
 	}
 	return session, mounted, k, r
 }
 
-// admit checks a call against the connection's limits and its topic name or filter against allowed, and counts it. It
+// admit checks a call against the connection's limits and its topics against the listener's lists, and counts it. It
 // returns the topic with the mountpoint.
-func (c *Conn) admit(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string,
-	*call, Result,
-) {
+func (c *Conn) admit(q request) (Session, string, *call, Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closing.Load():
 		return nil, "", nil, resultNotAlive
 	case c.login.state != loginDone:
-		return nil, "", nil, Refuse(CodePermissionDeny, "%s before authenticate succeeded", name)
+		return nil, "", nil, Refuse(CodePermissionDeny, "%s before authenticate succeeded", q.name)
 	case c.gate.calls >= c.limits.MaxCalls:
 		r := Refuse(CodeLimit, "%d calls are under way (limits.max_calls)", c.gate.calls)
-		c.metrics.call(name, r)
+		c.metrics.call(q.name, r)
 		return nil, "", nil, r
 	}
-	mounted, r := c.admitTopic(name, allowed, text, window)
-	if r.Ok() && window && c.rates != nil && !c.rates.publish(&c.gate, c.gw.now()) {
+	mounted, r := c.admitTopic(q.name, q.allowed, q.topic, q.publish)
+	if r.Ok() && q.props != nil && q.props.ResponseTopic != "" {
+		q.props.ResponseTopic, r = c.admitResponse(q.props.ResponseTopic)
+	}
+	if r.Ok() && q.publish && c.rates != nil && !c.rates.publish(&c.gate, c.gw.now()) {
 		r = Refuse(CodeLimit, "more than %g publishes at once (limits.publishes_burst)", c.limits.PublishesBurst)
 	}
 	if !r.Ok() {
-		c.metrics.call(name, r)
+		c.metrics.call(q.name, r)
 		return nil, "", nil, r
 	}
 	c.gate.calls++
-	if window {
+	if q.publish {
 		c.gate.window++
-		c.gate.bytes += bytes
+		c.gate.bytes += q.bytes
 	}
 	k := callPool.Get().(*call)
 	if k.finish == nil {
 		k.finish = k.complete
 	}
-	k.conn, k.name, k.topic, k.bytes, k.window, k.done = c, name, text, bytes, window, done
+	k.conn, k.name, k.topic, k.bytes, k.window, k.done = c, q.name, q.topic, q.bytes, q.publish, q.done
 	return c.login.session, mounted, k, OK
 }
 

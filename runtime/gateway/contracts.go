@@ -91,6 +91,13 @@ type ConnectionAdapter interface {
 	// [CodeParamsTypeError]; before authentication it is [CodePermissionDeny]; more than the allowed number of calls
 	// under way is [CodeLimit].
 	Publish(topic string, qos uint32, payload []byte, done Done) Result
+
+	// PublishWith is Publish with properties, which it copies; nil: none. Invalid text and a response topic that has
+	// wildcards or begins with '$' are [CodeParamsTypeError], a response topic that the device may not subscribe to is
+	// [CodePermissionDeny], more than [MaxUserProperties] or [MaxPropertyBytes] are [CodeLimit], and Retain is
+	// [CodeUnsupported] if the broker keeps no messages.
+	PublishWith(topic string, qos uint32, payload []byte, props *Properties, done Done) Result
+
 	Subscribe(filter string, qos uint32, done Done) Result
 	Unsubscribe(filter string, done Done) Result
 
@@ -189,13 +196,13 @@ type Connector interface {
 //
 // done is called exactly once for each call, on any goroutine and even before the method returns, and must not block:
 // with [OK], with a refusal's code, or with [CodeConnProcessNotAlive] when the session ends first. Publishes of one
-// session reach the upstream in order. The payload is valid during the call only.
+// session reach the upstream in order. The payload and the properties are valid during the call only.
 //
 // When QoS is 0, Publish is done once the message is in the upstream's bounded write buffer; for QoS 1 after PUBACK,
 // for QoS 2 after PUBCOMP; Subscribe after SUBACK, Unsubscribe after UNSUBACK. done may come late: the connection
 // counts what is outstanding and stops reading its socket.
 type Session interface {
-	Publish(topic string, qos byte, payload []byte, done Done)
+	Publish(topic string, qos byte, payload []byte, props *Properties, done Done) // props may be nil
 	Subscribe(filter string, qos byte, done Done)
 	Unsubscribe(filter string, done Done)
 
@@ -275,4 +282,6 @@ type Message struct {
 	Topic     string
 	Payload   []byte
 	Timestamp time.Time // when the gateway received it
+
+	Properties *Properties // nil if it has none
 }

@@ -389,7 +389,10 @@ type session struct {
 	id string
 }
 
-func (s *session) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
+func (s *session) Publish(topic string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done) {
+	if props != nil {
+		payload = fmt.Appendf(nil, "%s %v", payload, props)
+	}
 	s.u.add("%s publish %s %d %s", s.id, topic, qos, payload)
 	s.u.finish(done, s.u.result)
 }

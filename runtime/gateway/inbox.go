@@ -34,7 +34,7 @@ type inbox struct {
 	events   []event
 	messages int           // how many of events are messages
 	early    []Message     // messages that came before the login's result; delivered after it
-	bytes    int           // bytes of the payloads in events and early
+	bytes    int           // bytes of the payloads and properties in events and early
 	running  bool          // a goroutine runs the connection
 	handoff  chan struct{} // made by the reading goroutine when it waits to run the connection, closed to hand over
 	leaving  bool          // leave was called: the gateway stops
@@ -216,9 +216,12 @@ func (c *Conn) Deliver(m Message) bool {
 		c.metrics.drop(droppedBadTopic, 1)
 		return false
 	}
+	if m.Properties != nil {
+		m.Properties = c.received(m.Properties)
+	}
 	c.mu.Lock()
 	waiting := c.inbox.messages + len(c.inbox.early)
-	full := waiting > 0 && (waiting >= c.limits.InboxMessages || c.inbox.bytes+len(m.Payload) > c.limits.InboxBytes)
+	full := waiting > 0 && (waiting >= c.limits.InboxMessages || c.inbox.bytes+m.bytes() > c.limits.InboxBytes)
 	queued := false
 	switch {
 	case full:
@@ -229,7 +232,7 @@ func (c *Conn) Deliver(m Message) bool {
 		c.inbox.early = append(c.inbox.early, m)
 	}
 	if queued {
-		c.inbox.bytes += len(m.Payload)
+		c.inbox.bytes += m.bytes()
 		c.queued(m.size())
 	}
 	c.mu.Unlock()
@@ -247,11 +250,12 @@ func (c *Conn) Deliver(m Message) bool {
 	return queued
 }
 
-// enqueueMessage adds an event for m and removes the mountpoint from its topic. It reports false after the last event.
+// enqueueMessage adds an event for m and removes the mountpoint from its topics. It reports false after the last event.
 // The caller holds mu.
 func (c *Conn) enqueueMessage(m Message) bool {
 	size := m.size()
 	m.Topic, m.Node = c.login.unmount(m.Topic), c.gw.node
+	m.Properties = c.unmountResponse(m.Properties)
 	if !c.enqueue(event{kind: eventMessage, message: &m, size: size}) {
 		return false
 	}
@@ -270,7 +274,7 @@ func (c *Conn) loginDelivered() {
 	dropped := 0
 	for _, m := range early {
 		if c.login.delivered && c.enqueueMessage(m) {
-			c.inbox.bytes += len(m.Payload)
+			c.inbox.bytes += m.bytes()
 		} else {
 			c.unqueued(m.size())
 			dropped++
@@ -283,7 +287,7 @@ func (c *Conn) loginDelivered() {
 // earlyBytes returns the part of bytes that is in early.
 func (b *inbox) earlyBytes() (n int) {
 	for i := range b.early {
-		n += len(b.early[i].Payload)
+		n += b.early[i].bytes()
 	}
 	return n
 }

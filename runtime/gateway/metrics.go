@@ -55,12 +55,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 // The values of what in exgate_dropped_total.
 const (
-	droppedInboxFull    = "message_inbox_full"   // QoS 0, the handler is slower than the upstream
-	droppedBadTopic     = "message_bad_topic"    // MQTT does not allow its topic
-	droppedAfterClose   = "message_after_close"  // it arrived, or was still queued, after the connection had closed
-	droppedResultClosed = "result_after_close"   // the result of a call whose connection had closed
-	droppedTooLarge     = "datagram_too_large"   // over max_event_bytes
-	droppedSendClosed   = "send_bytes_discarded" // bytes that a closed or failed socket did not accept
+	droppedInboxFull     = "message_inbox_full"   // QoS 0, the handler is slower than the upstream
+	droppedBadTopic      = "message_bad_topic"    // MQTT does not allow its topic
+	droppedAfterClose    = "message_after_close"  // it arrived, or was still queued, after the connection had closed
+	droppedResultClosed  = "result_after_close"   // the result of a call whose connection had closed
+	droppedTooLarge      = "datagram_too_large"   // over max_event_bytes
+	droppedProperties    = "message_properties"   // of a message: invalid or too large; the rest is delivered
+	droppedResponseTopic = "response_topic"       // of a message: the device could not publish there
+	droppedSendClosed    = "send_bytes_discarded" // bytes that a closed or failed socket did not accept
 )
 
 // listenerMetrics is Metrics with a listener's labels resolved, for the hot path.

@@ -27,6 +27,9 @@ func (NullAdapter) SetTimer(uint32, int32) Result { return OK }
 // Publish returns OK.
 func (NullAdapter) Publish(string, uint32, []byte, Done) Result { return OK }
 
+// PublishWith returns OK.
+func (NullAdapter) PublishWith(string, uint32, []byte, *Properties, Done) Result { return OK }
+
 // Subscribe returns OK.
 func (NullAdapter) Subscribe(string, uint32, Done) Result { return OK }
 

@@ -79,7 +79,10 @@ func (b *queueBudget) written(c *Conn) {
 func (b *queueBudget) exceeded() bool { return b.held.Load() > b.limit }
 
 // size is what a waiting message costs, in bytes.
-func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + messageOverhead }
+func (m *Message) size() int { return len(m.Topic) + m.bytes() + messageOverhead }
+
+// bytes is what counts against Limits.InboxBytes.
+func (m *Message) bytes() int { return len(m.Payload) + m.Properties.Size() }
 
 // relieveQueues closes connections while the queues exceed the budget: stalled ones until an eighth of the budget is
 // free, others only until the queues are within it. The caller must not hold locks.

@@ -49,7 +49,7 @@ func (p *RawPublisher) RawPublish(topic string, qos uint32, payload []byte, done
 		p.gateway.log.Warn("raw publish failed", "connector", p.connector, "error", err)
 		return Refuse(CodeUnknown, "upstream cannot be reached")
 	}
-	session.session.Publish(topic, byte(qos), payload, func(r Result) {
+	session.session.Publish(topic, byte(qos), payload, nil, func(r Result) {
 		if r.Code == CodeConnProcessNotAlive {
 			p.drop(session)
 		}

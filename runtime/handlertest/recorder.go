@@ -3,6 +3,8 @@ package handlertest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -73,7 +75,8 @@ func (h *recordedHandler) OnAlarm(id uint32) error {
 
 func (h *recordedHandler) OnReceivedMessages(messages []gateway.Message) error {
 	for _, m := range messages {
-		h.trace.add("> message %q qos %d %q", m.Topic, m.QoS, m.Payload)
+		h.trace.add("%s", strings.TrimSpace(fmt.Sprintf("> message %q qos %d %q %v", m.Topic, m.QoS, m.Payload,
+			m.Properties)))
 	}
 	return h.failed(h.handler.OnReceivedMessages(messages))
 }
@@ -129,6 +132,13 @@ func (a *recordedAdapter) Authenticate(client gateway.ClientInfo, password strin
 func (a *recordedAdapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
 	add := a.result("< publish %q qos %d %q", topic, qos, payload)
 	return add.refused(a.ConnectionAdapter.Publish(topic, qos, payload, add.before(done)))
+}
+
+func (a *recordedAdapter) PublishWith(topic string, qos uint32, payload []byte, props *gateway.Properties,
+	done gateway.Done,
+) gateway.Result {
+	add := a.result("< publish %q qos %d %q %v", topic, qos, payload, props)
+	return add.refused(a.ConnectionAdapter.PublishWith(topic, qos, payload, props, add.before(done)))
 }
 
 func (a *recordedAdapter) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {

@@ -27,7 +27,9 @@ func (broker) Close(context.Context) error { return nil }
 
 type session struct{}
 
-func (session) Publish(topic string, _ byte, _ []byte, done gateway.Done) { answerFor(topic, done) }
+func (session) Publish(topic string, _ byte, _ []byte, _ *gateway.Properties, done gateway.Done) {
+	answerFor(topic, done)
+}
 
 func (session) Subscribe(filter string, _ byte, done gateway.Done) { answerFor(filter, done) }
 

@@ -96,6 +96,13 @@ func (d *device) Publish(topic string, qos uint32, payload []byte, done gateway.
 	return d.ask(done)
 }
 
+func (d *device) PublishWith(topic string, qos uint32, payload []byte, props *gateway.Properties,
+	done gateway.Done,
+) gateway.Result {
+	d.add("PublishWith %s %d %s %v", topic, qos, payload, props)
+	return d.ask(done)
+}
+
 func (d *device) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
 	d.add("Subscribe %s %d", filter, qos)
 	return d.ask(done)

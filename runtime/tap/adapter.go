@@ -113,6 +113,13 @@ func (t *tapped) Publish(topic string, qos uint32, payload []byte, done gateway.
 	return t.refused(n, t.inner.Publish(topic, qos, payload, t.outcome(n, done)))
 }
 
+func (t *tapped) PublishWith(topic string, qos uint32, payload []byte, props *gateway.Properties,
+	done gateway.Done,
+) gateway.Result {
+	n := t.call(&Record{Kind: Publish, Topic: topic, QoS: qos, Data: payload, Props: props, Wanted: done != nil})
+	return t.refused(n, t.inner.PublishWith(topic, qos, payload, props, t.outcome(n, done)))
+}
+
 func (t *tapped) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
 	n := t.call(&Record{Kind: Subscribe, Topic: filter, QoS: qos, Wanted: done != nil})
 	return t.refused(n, t.inner.Subscribe(filter, qos, t.outcome(n, done)))

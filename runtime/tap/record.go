@@ -87,6 +87,7 @@ type Record struct {
 	Password string              // Authenticate
 	Topic    string              // Publish, Subscribe, Unsubscribe: the topic or the filter
 	QoS      uint32              // Publish, Subscribe
+	Props    *gateway.Properties // Publish; nil without properties
 	// Authenticate, Publish, Subscribe, Unsubscribe: a Result follows, unless the connection ends first
 	Wanted bool
 	Err    error // Handled: the handler failed

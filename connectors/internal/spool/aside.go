@@ -31,6 +31,7 @@ type Aside struct {
 	QoS        byte      `json:"qos"`
 	Payload    []byte    `json:"payload"`
 	Properties []byte    `json:"properties,omitempty"`
+	Retain     bool      `json:"retain,omitempty"`
 	At         time.Time `json:"published_at"`
 	Reason     string    `json:"reason"`
 }
@@ -58,7 +59,7 @@ func (q *Queue) SetAside(seq uint64, reason string) error {
 	}
 	aside := Aside{
 		ClientID: q.clientID, Topic: r.Topic, QoS: r.QoS, Payload: r.Payload, Properties: r.Properties, At: r.At,
-		Reason: reason,
+		Retain: r.Retain, Reason: reason,
 	}
 	if err := aside.write(s.cfg.Folder); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -13,15 +14,21 @@ type Record struct {
 	Payload    []byte
 	QoS        byte   // 1 or 2
 	Properties []byte // the properties of the PUBLISH as the caller encodes them; may be empty
+	Retain     bool
+	Expiry     uint32 // the message's own, in seconds after At; 0: none
 	// At is when it was published, with a precision of a microsecond. If zero, Append sets it to the current time.
 	At time.Time
 }
 
 // A value consists of: layout (1 byte), QoS (1), At in microseconds since 1970 (8, big endian), the lengths of the
-// topic and of the properties as uvarints, topic, properties, payload. pebble verifies checksums.
+// topic and of the properties as uvarints, topic, properties, payload. pebble verifies checksums. Layout 2 is for records
+// with Retain or Expiry: the byte of the QoS also has flagRetain, and Expiry follows At as a uvarint. Records without
+// them have layout 1, so that an earlier version reads them after a downgrade.
 const (
-	layout      = 1
-	valueHeader = 1 + 1 + 8
+	layout         = 1
+	layoutExtended = 2
+	valueHeader    = 1 + 1 + 8
+	flagRetain     = 0x80
 )
 
 var errRecord = errors.New("invalid record")
@@ -34,9 +41,17 @@ func (r Record) check() error {
 }
 
 func (r Record) encode() []byte {
-	b := make([]byte, 0, valueHeader+2*binary.MaxVarintLen32+len(r.Topic)+len(r.Properties)+len(r.Payload))
+	b := make([]byte, 0, valueHeader+3*binary.MaxVarintLen32+len(r.Topic)+len(r.Properties)+len(r.Payload))
+	extended := r.Retain || r.Expiry > 0
 	b = append(b, layout, r.QoS)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.At.UnixMicro()))
+	if extended {
+		b[0] = layoutExtended
+		if r.Retain {
+			b[1] |= flagRetain
+		}
+		b = binary.AppendUvarint(b, uint64(r.Expiry))
+	}
 	b = binary.AppendUvarint(b, uint64(len(r.Topic)))
 	b = binary.AppendUvarint(b, uint64(len(r.Properties)))
 	b = append(b, r.Topic...)
@@ -50,13 +65,20 @@ func decode(b []byte) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	topic, rest := cutUvarint(b[valueHeader:])
+	var expiry uint64
+	rest := b[valueHeader:]
+	if b[0] == layoutExtended {
+		expiry, rest = cutUvarint(rest)
+	}
+	topic, rest := cutUvarint(rest)
 	properties, rest := cutUvarint(rest)
 	n := uint64(len(rest))
-	if rest == nil || topic > n || properties > n-topic {
+	if rest == nil || topic > n || properties > n-topic || expiry > math.MaxUint32 {
 		return Record{}, errRecord
 	}
-	r := Record{Topic: string(rest[:topic]), QoS: b[1], At: at}
+	r := Record{
+		Topic: string(rest[:topic]), QoS: b[1] &^ flagRetain, At: at, Retain: b[1]&flagRetain != 0, Expiry: uint32(expiry),
+	}
 	body := append([]byte(nil), rest[topic:]...)
 	if properties > 0 {
 		r.Properties = body[:properties:properties]
@@ -67,7 +89,18 @@ func decode(b []byte) (Record, error) {
 
 // decodeAt reads only the header.
 func decodeAt(b []byte) (time.Time, error) {
-	if len(b) < valueHeader || b[0] != layout || (b[1] != 1 && b[1] != 2) {
+	if len(b) < valueHeader {
+		return time.Time{}, errRecord
+	}
+	qos := b[1]
+	switch b[0] {
+	case layout:
+	case layoutExtended:
+		qos &^= flagRetain
+	default:
+		return time.Time{}, errRecord
+	}
+	if qos != 1 && qos != 2 {
 		return time.Time{}, errRecord
 	}
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b[2:]))), nil

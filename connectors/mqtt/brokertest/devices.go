@@ -120,7 +120,7 @@ func PublishNumbers(t *testing.T, s gateway.Session, from, to int) {
 	calls := make([]*connectortest.Call, 0, to-from)
 	for i := from; i < to; i++ {
 		c := connectortest.NewCall()
-		s.Publish("t", byte(1+i%2), []byte(strconv.Itoa(i)), c.Done)
+		s.Publish("t", byte(1+i%2), []byte(strconv.Itoa(i)), nil, c.Done)
 		calls = append(calls, c)
 	}
 	for i, c := range calls {

@@ -180,7 +180,7 @@ func (g *backlog) leave(l *PublishQueue) {
 func (g *backlog) append(k call) {
 	r := spool.Record{
 		Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: wire.WithoutExpiry(k.props),
-		At: time.Now(),
+		At: time.Now(), Retain: k.retain, Expiry: k.expiry,
 	}
 	g.queue.Append(r, func(err error) {
 		switch {
@@ -318,9 +318,9 @@ func (g *backlog) first(l *PublishQueue) (*call, bool) {
 		}
 		k := &call{
 			kind: publishing, topic: r.Topic, payload: r.Payload, qos: r.QoS, props: r.Properties, stored: seq,
-			queue: l, ends: g.against(seq),
+			queue: l, ends: g.against(seq), retain: r.Retain,
 		}
-		expiry := g.broker.cfg.MessageExpiry
+		expiry := earlier(g.broker.cfg.MessageExpiry, r.Expiry)
 		if expiry == 0 {
 			return k, true
 		}

@@ -29,7 +29,7 @@ func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 		calls := make([]*connectortest.Call, each)
 		for i := range calls {
 			calls[i] = connectortest.NewCall()
-			s.Publish("t", 1, []byte(strconv.Itoa(round*each+i)), calls[i].Done)
+			s.Publish("t", 1, []byte(strconv.Itoa(round*each+i)), nil, calls[i].Done)
 		}
 		s.Close()
 		for _, call := range calls {
@@ -196,7 +196,7 @@ func (r *restless) run(t *testing.T, n int) {
 			number := r.next
 			r.next++
 			s.Publish(r.id, byte(1+r.rng.IntN(2)), []byte(strconv.Itoa(number)),
-				func(result gateway.Result) { r.told(t, number, result) })
+				nil, func(result gateway.Result) { r.told(t, number, result) })
 		}
 		switch r.rng.IntN(4) {
 		case 0: // the next login takes over

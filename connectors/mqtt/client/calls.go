@@ -121,6 +121,8 @@ func (l *link) unfit(k *call) (reason byte) {
 		return packets.DisconnectPacketTooLarge
 	case k.qos > l.maxQoS:
 		return packets.DisconnectQoSNotSupported
+	case k.mustRetain && l.noRetain:
+		return packets.DisconnectRetainNotSupported
 	}
 	return 0
 }
@@ -154,6 +156,8 @@ func (l *link) fits(k *call) gateway.Result {
 	case packets.DisconnectQoSNotSupported:
 		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker accepts at most QoS %d", what, k.topic,
 			l.maxQoS)
+	case packets.DisconnectRetainNotSupported:
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker keeps no retained messages", what, k.topic)
 	case packets.DisconnectSharedSubscriptionNotSupported:
 		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker does not support shared subscriptions",
 			what, k.topic)
@@ -422,22 +426,25 @@ const (
 
 // call is a Publish, Subscribe or Unsubscribe that has not been answered.
 type call struct {
-	kind     callKind
-	qos      byte
-	retain   bool
-	released bool // QoS 2: the broker has the message and PUBREL was sent
-	id       uint16
-	subID    uint32 // Subscription Identifier of SUBSCRIBE; 0: none
-	seq      uint64 // order of first transmission, of publishes with a packet id
-	stored   uint64 // sequence number in the spool; 0: not from the spool
-	queue    *PublishQueue
-	from     *gateway.Device // the device, if the queue belongs to several; may be nil
-	topic    string
-	payload  []byte
-	props    []byte   // encoded properties of a publish
-	filters  []filter // filters of a resubscription
-	done     gateway.Done
-	deadline time.Time // deadline of the broker's answer
+	kind   callKind
+	qos    byte
+	retain bool
+	// without retained messages at the broker, the call is refused instead of published without retain
+	mustRetain bool
+	released   bool // QoS 2: the broker has the message and PUBREL was sent
+	id         uint16
+	subID      uint32 // Subscription Identifier of SUBSCRIBE; 0: none
+	seq        uint64 // order of first transmission, of publishes with a packet id
+	stored     uint64 // sequence number in the spool; 0: not from the spool
+	queue      *PublishQueue
+	from       *gateway.Device // the device, if the queue belongs to several; may be nil
+	topic      string
+	payload    []byte
+	props      []byte   // encoded properties of a publish
+	expiry     uint32   // the message's own, in seconds, which props has too; 0: none
+	filters    []filter // filters of a resubscription
+	done       gateway.Done
+	deadline   time.Time // deadline of the broker's answer
 
 	ends     int           // evidence from connections that ended with it; see possible and certain
 	spared   int           // ends that were not counted against it
@@ -460,6 +467,9 @@ func (k *call) publication() wire.Publication {
 	return wire.Publication{Topic: k.topic, Payload: k.payload, Props: k.props, ID: k.id, QoS: k.qos, Retain: k.retain}
 }
 
+// bytes is what the call counts against maxQueuedBytes.
+func (k *call) bytes() int { return len(k.payload) + len(k.props) }
+
 // keep returns a copy that does not share the caller's payload.
 func (k call) keep() *call {
 	k.payload = bytes.Clone(k.payload)
@@ -480,19 +490,19 @@ func (q *callList) full(c *call, wide bool) bool {
 	if wide {
 		most = maxOwnCalls
 	}
-	return len(q.list) >= most || (len(q.list) > 0 && q.bytes+len(c.payload) > maxQueuedBytes)
+	return len(q.list) >= most || (len(q.list) > 0 && q.bytes+c.bytes() > maxQueuedBytes)
 }
 
 func (q *callList) push(c *call) {
 	q.list = append(q.list, c)
-	q.bytes += len(c.payload)
+	q.bytes += c.bytes()
 }
 
 func (q *callList) pop() *call {
 	c := q.list[0]
 	q.list[0] = nil
 	q.list = q.list[1:]
-	q.bytes -= len(c.payload)
+	q.bytes -= c.bytes()
 	if len(q.list) == 0 {
 		q.list = nil
 	}

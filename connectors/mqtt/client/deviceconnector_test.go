@@ -103,8 +103,8 @@ type deviceSession struct {
 
 var _ gateway.Session = (*deviceSession)(nil)
 
-func (s *deviceSession) Publish(name string, qos byte, payload []byte, done gateway.Done) {
-	s.queue.Publish(name, qos, payload, done)
+func (s *deviceSession) Publish(name string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done) {
+	s.queue.Publish(name, qos, payload, props, done)
 }
 
 func (s *deviceSession) Subscribe(filter string, qos byte, done gateway.Done) {

@@ -300,7 +300,7 @@ func TestSessionOfAnotherLogin(t *testing.T) {
 		c := newDevices(t, Spooled(t, b.URL()))
 		s, _ := brokertest.Connect(t, c, "device")
 		call := connectortest.NewCall()
-		s.Publish("t", 2, []byte("x"), call.Done)
+		s.Publish("t", 2, []byte("x"), nil, call.Done)
 		if r := call.Result(t); !r.Ok() {
 			t.Fatal(r)
 		}

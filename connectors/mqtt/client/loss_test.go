@@ -22,7 +22,7 @@ func TestTakenOver(t *testing.T) {
 	})
 	s, d := brokertest.Connect(t, newDevices(t, Quick(b.URL())), "c")
 	call := connectortest.NewCall()
-	s.Publish("t", 1, nil, call.Done)
+	s.Publish("t", 1, nil, nil, call.Done)
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
 		t.Fatal(r)
 	}
@@ -45,7 +45,7 @@ func TestThreeLosses(t *testing.T) {
 		}
 	})
 	s, d := brokertest.Connect(t, newDevices(t, Quick(b.URL())), "c")
-	s.Publish("t", 0, nil, nil)
+	s.Publish("t", 0, nil, nil, nil)
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
 		t.Fatal(r)
 	}
@@ -70,10 +70,10 @@ func TestStalledBroker(t *testing.T) {
 	cfg.KeepAlive, cfg.PacketTimeout = time.Second, time.Second
 	s, d := brokertest.Connect(t, newDevices(t, cfg), "c")
 	call := connectortest.NewCall()
-	s.Publish("t", 1, make([]byte, 1000), call.Done)
+	s.Publish("t", 1, make([]byte, 1000), nil, call.Done)
 	var full atomic.Int32
 	for full.Load() < 100 { // more than socket, write buffer and queue hold: nothing may block
-		s.Publish("t", 0, make([]byte, 64<<10), func(r gateway.Result) {
+		s.Publish("t", 0, make([]byte, 64<<10), nil, func(r gateway.Result) {
 			if r.Code == gateway.CodeLimit {
 				full.Add(1)
 			}
@@ -117,7 +117,7 @@ func TestRefusedReconnect(t *testing.T) {
 		p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: packets.ConnackNotAuthorized})
 	})
 	s, d := brokertest.Connect(t, newDevices(t, Quick(b.URL())), "c")
-	s.Publish("t", 1, nil, nil)
+	s.Publish("t", 1, nil, nil, nil)
 	if r := d.Lost(t); !r.Is(gateway.ReasonUpstreamLost) {
 		t.Fatal(r)
 	}

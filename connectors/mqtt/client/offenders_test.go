@@ -35,7 +35,7 @@ func TestRepeatedQoS0(t *testing.T) {
 	}
 	defer evil.Close()
 	gatewaytest.Eventually(t, "the device to be closed", func() bool {
-		evil.Publish("bad", 0, []byte("x"), nil)
+		evil.Publish("bad", 0, []byte("x"), nil, nil)
 		if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
 			t.Fatal(r)
 		}
@@ -68,7 +68,7 @@ func TestSeveralSuspects(t *testing.T) {
 	var calls []*connectortest.Call
 	for n := range several {
 		call := connectortest.NewCall()
-		brokertest.LoginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
+		brokertest.LoginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), nil, call.Done)
 		calls = append(calls, call)
 	}
 	if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
@@ -193,11 +193,11 @@ func TestProvenBesideSuspects(t *testing.T) {
 			call := connectortest.NewCall()
 			evil = append(evil, call)
 			evil := brokertest.LoginTo(t, s, fmt.Sprint("evil-", n), "l")
-			evil.Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
+			evil.Publish(fmt.Sprint("bad/", n), 1, []byte("x"), nil, call.Done)
 			for i, device := range good {
 				call := connectortest.NewCall()
 				honest = append(honest, call)
-				device.Publish(fmt.Sprint("good/", i), 1, []byte("x"), call.Done)
+				device.Publish(fmt.Sprint("good/", i), 1, []byte("x"), nil, call.Done)
 			}
 		}
 		for _, call := range honest {
@@ -230,7 +230,7 @@ func TestSuspectThatLeaves(t *testing.T) {
 	good := brokertest.LoginTo(t, s, "good", "l")
 	login := func() gateway.Session {
 		evil := brokertest.LoginTo(t, s, "evil", "l")
-		evil.Publish("bad", 1, []byte("x"), nil)
+		evil.Publish("bad", 1, []byte("x"), nil, nil)
 		return evil
 	}
 	evil := login().(*queueSession)
@@ -306,7 +306,7 @@ func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
 	s := newQueues(t, Config{URL: b.URL(), ReconnectDelay: brokertest.Unit, Spool: SpoolConfig{Folder: folder}})
 	evil := brokertest.LoginTo(t, s, "evil", "")
 	call := connectortest.NewCall()
-	evil.Publish("bad", 1, []byte("x"), call.Done)
+	evil.Publish("bad", 1, []byte("x"), nil, call.Done)
 	if r := call.Result(t); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -423,7 +423,13 @@ func TestUnavailable(t *testing.T) {
 			t.Errorf("%s: %v", filter, r)
 		}
 	}
-	if r := connectortest.Publish(t, s, "a", 1, "x"); !r.Ok() || d.Losses() > 0 {
+	for qos := byte(0); qos <= 2; qos++ {
+		r := connectortest.PublishWith(t, s, "a", qos, "x", &gateway.Properties{Retain: true})
+		if r.Code != gateway.CodeUnsupported || !strings.Contains(r.Message, "the broker keeps no retained messages") {
+			t.Errorf("retain, QoS %d: %v", qos, r)
+		}
+	}
+	if r := connectortest.Publish(t, s, "a", 1, "x"); !r.Ok() || d.Losses() > 0 || <-retained {
 		t.Error(r)
 	}
 	if !strings.Contains(log.String(), "the broker does not support retained messages") {
@@ -470,7 +476,7 @@ func TestNoncharacterAtMosquitto(t *testing.T) {
 func wantRefused(t *testing.T, evil, good gateway.Session) {
 	t.Helper()
 	call := connectortest.NewCall()
-	evil.Publish("t", 1, []byte("x"), call.Done)
+	evil.Publish("t", 1, []byte("x"), nil, call.Done)
 	if r := connectortest.Publish(t, good, "t", 1, "x"); !r.Ok() {
 		t.Error(r)
 	}

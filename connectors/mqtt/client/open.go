@@ -130,6 +130,24 @@ func (b *Broker) publishProperties(device gateway.Device) []byte {
 	return props
 }
 
+// messageProperties adds the properties of a message to those of each publish of its device. The earlier expiry counts.
+func (b *Broker) messageProperties(ofDevice []byte, p *gateway.Properties) []byte {
+	props := wire.AppendMessage(slices.Clip(wire.WithoutExpiry(ofDevice)), p)
+	if expiry := earlier(b.cfg.MessageExpiry, p.Expiry); expiry > 0 {
+		props = wire.WithExpiry(expiry, props)
+	}
+	return props
+}
+
+// earlier returns the shorter of the configured message expiry and a message's own, in seconds; 0: none.
+func earlier(configured time.Duration, seconds uint32) time.Duration {
+	own := time.Duration(seconds) * time.Second
+	if configured == 0 || (own > 0 && own < configured) {
+		return own
+	}
+	return configured
+}
+
 func (b *Broker) deviceProperties(device gateway.Device) []byte {
 	if !b.cfg.UserProperties {
 		return nil

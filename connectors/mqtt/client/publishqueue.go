@@ -52,10 +52,15 @@ func (c *Client) NewQueue(device *gateway.Device, closeDevice func(gateway.Close
 
 // Publish publishes a message of the device. QoS 0 is refused while the connection is lost; QoS 1 and 2 wait, on disk
 // if there is a spool.
-func (l *PublishQueue) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
-	l.publishOrStore(call{
+func (l *PublishQueue) Publish(topic string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done) {
+	k := call{
 		kind: publishing, topic: topic, qos: qos, payload: payload, props: l.props, done: done, queue: l,
-	})
+	}
+	if props != nil {
+		k.retain, k.mustRetain, k.expiry = props.Retain, props.Retain, props.Expiry
+		k.props = l.client.broker.messageProperties(l.props, props)
+	}
+	l.publishOrStore(k)
 }
 
 // Subscribe subscribes for the device.

@@ -147,8 +147,8 @@ type queueSession struct {
 
 var _ gateway.Session = (*queueSession)(nil)
 
-func (s *queueSession) Publish(name string, qos byte, payload []byte, done gateway.Done) {
-	s.queue.Publish(name, qos, payload, done)
+func (s *queueSession) Publish(name string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done) {
+	s.queue.Publish(name, qos, payload, props, done)
 }
 
 func (s *queueSession) Subscribe(filter string, qos byte, done gateway.Done) {

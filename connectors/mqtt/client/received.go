@@ -85,7 +85,7 @@ func (b *Broker) Deliver(down gateway.Downlink, p *paho.Publish, qos byte, paylo
 	b.metrics.received.Inc()
 	ok := down.Deliver(gateway.Message{
 		ID: b.ids.Next(), QoS: qos, Topic: p.Topic, Payload: payload,
-		Timestamp: time.Now(),
+		Timestamp: time.Now(), Properties: wire.MessageOf(p),
 	})
 	if !ok {
 		b.metrics.dropped.WithLabelValues(dropDeviceFull).Inc()

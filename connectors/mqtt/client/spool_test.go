@@ -321,6 +321,41 @@ func TestSpoolMessageExpiry(t *testing.T) {
 	}
 }
 
+// TestSpoolKeepsProperties expects what a device has published, and the earlier of its expiry and the configured one.
+func TestSpoolKeepsProperties(t *testing.T) {
+	url, got := answering(t, plainly, func(*packets.Publish) byte { return 0 })
+	cfg := Spooled(t, url)
+	cfg.MessageExpiry, cfg.UserProperties = time.Hour, true
+	c := newDevices(t, cfg)
+	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", ProtoName: "mine"}}
+	s, err := c.Connect(t.Context(), device, "", connectortest.NewDevice())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := connectortest.PublishWith(t, s, "t", 1, "a", &gateway.Properties{
+		Retain: true, Expiry: 60, ContentType: "text/plain", ResponseTopic: "r", Correlation: []byte{0},
+		User: []gateway.Property{{Name: "k", Value: "v"}},
+	})
+	if !r.Ok() {
+		t.Fatal(r)
+	}
+	m := next(t, got, "a")
+	if p := m.Properties; !m.Retain || p.MessageExpiry == nil || *p.MessageExpiry != 60 ||
+		p.ContentType != "text/plain" || p.ResponseTopic != "r" || string(p.CorrelationData) != "\x00" ||
+		len(p.User) != 2 || p.User[0].Value != "mine" || p.User[1] != (packets.User{Key: "k", Value: "v"}) {
+		t.Errorf("got %v", m)
+	}
+	if r := connectortest.PublishWith(t, s, "t", 1, "b", &gateway.Properties{Expiry: 7200}); !r.Ok() {
+		t.Fatal(r)
+	}
+	m = next(t, got, "b")
+	if e := m.Properties.MessageExpiry; m.Retain || e == nil || *e > 3600 || *e < 3590 {
+		t.Errorf("got %v", m)
+	}
+	awaitDrained(t, c, 1)
+}
+
 // storeNumbers stores n QoS 2 publishes before any queue sends them.
 func storeNumbers(t *testing.T, c *deviceConnector, id string, n int, at time.Time) {
 	t.Helper()

@@ -289,7 +289,7 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 		m, call := brokertest.LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
 		m.Subscribe("own/"+m.ID, 1, nil)
 		m.Subscribe("common", 1, nil)
-		m.Publish("t", 1, []byte("x"), call.Done)
+		m.Publish("t", 1, []byte("x"), nil, call.Done)
 		m.Close()
 		if r := call.Result(t); r.Code != gateway.CodeConnProcessNotAlive {
 			t.Fatal(r)
@@ -315,7 +315,7 @@ func TestSentWhenLeaving(t *testing.T) {
 	other.MustSubscribe(t, "t", 1)
 	b.Pause(t)
 	call := connectortest.NewCall()
-	m.Publish("t", 1, []byte("x"), call.Done)
+	m.Publish("t", 1, []byte("x"), nil, call.Done)
 	m.Close()
 	if r := call.Result(t); r.Code != gateway.CodeConnProcessNotAlive {
 		t.Fatal(r)

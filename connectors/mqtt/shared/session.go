@@ -90,12 +90,22 @@ func (s *session) allows(action access.Action, name string) bool {
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
 // refused then.
-func (s *session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
-	if !s.allows(access.Publish, name) {
-		client.Finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
+func (s *session) Publish(name string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done) {
+	if r := s.mayPublish(name, props); !r.Ok() {
+		client.Finish(done, r)
 		return
 	}
-	s.queue.Publish(name, qos, payload, done)
+	s.queue.Publish(name, qos, payload, props, done)
+}
+
+func (s *session) mayPublish(name string, props *gateway.Properties) gateway.Result {
+	switch {
+	case !s.allows(access.PublishOf(props), name):
+		return access.Refused(props, name)
+	case props != nil && props.ResponseTopic != "" && !s.allows(access.Subscribe, props.ResponseTopic):
+		return access.ResponseRefused(props.ResponseTopic)
+	}
+	return gateway.OK
 }
 
 // Subscribe implements [gateway.Session].

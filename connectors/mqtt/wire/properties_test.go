@@ -8,6 +8,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	"pgregory.net/rapid"
+
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 func TestPropertiesAreWhatPahoReads(t *testing.T) {
@@ -38,6 +40,34 @@ func TestPropertiesAreWhatPahoReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantRead(t, cp.Content.(*packets.Publish), p, list, left)
+	})
+}
+
+// TestMessageProperties reads what AppendMessage has written.
+func TestMessageProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringN(0, 100, -1)
+		want := &gateway.Properties{
+			Retain: rapid.Bool().Draw(t, "retain"), Expiry: rapid.Uint32().Draw(t, "expiry"),
+			ContentType: text.Draw(t, "type"), ResponseTopic: text.Draw(t, "response"),
+			Correlation: rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "correlation"),
+		}
+		for range rapid.IntRange(0, 5).Draw(t, "properties") {
+			want.User = append(want.User, gateway.Property{Name: text.Draw(t, "name"), Value: text.Draw(t, "value")})
+		}
+		props := AppendMessage(nil, want)
+		if want.Expiry > 0 {
+			props = WithExpiry(time.Duration(want.Expiry)*time.Second, props)
+		}
+		p := Publication{Topic: "t", Props: props, Retain: want.Retain}
+		cp, err := packets.ReadPacket(bytes.NewReader(p.Append(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := MessageOf(paho.PublishFromPacketPublish(cp.Content.(*packets.Publish)))
+		if (got == nil) != want.Empty() || got.String() != want.String() {
+			t.Fatalf("got %v, want %v", got, want)
+		}
 	})
 }
 

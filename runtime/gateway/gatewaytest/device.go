@@ -150,6 +150,14 @@ func (d *Device) Publish(topic string, qos uint32, payload []byte, done gateway.
 	return d.accept(done)
 }
 
+// PublishWith records its arguments.
+func (d *Device) PublishWith(topic string, qos uint32, payload []byte, props *gateway.Properties,
+	done gateway.Done,
+) gateway.Result {
+	d.record("publish %s %d %q wanted=%v %v", topic, qos, payload, done != nil, props)
+	return d.accept(done)
+}
+
 // Subscribe records its arguments.
 func (d *Device) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
 	d.record("subscribe %s %d", filter, qos)

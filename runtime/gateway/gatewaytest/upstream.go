@@ -79,7 +79,11 @@ func (u *Upstream) Flow() string {
 	for _, s := range sessions {
 		s.offer(m)
 	}
-	return fmt.Sprintf("%s qos %d %s", m.Topic, m.QoS, m.Payload)
+	text := fmt.Sprintf("%s qos %d %s", m.Topic, m.QoS, m.Payload)
+	if m.Properties != nil {
+		text += " " + m.Properties.String()
+	}
+	return text
 }
 
 // session is one client's.
@@ -102,8 +106,11 @@ func (s *session) answer(topic string, do func()) gateway.Result {
 }
 
 // Publish answers QoS 0 before it returns and the others later, on another goroutine, as upstreams do.
-func (s *session) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
-	m := gateway.Message{Topic: topic, QoS: qos, Payload: append([]byte(nil), payload...), Timestamp: time.Now()}
+func (s *session) Publish(topic string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done) {
+	m := gateway.Message{
+		Topic: topic, QoS: qos, Payload: append([]byte(nil), payload...), Timestamp: time.Now(),
+		Properties: props.Forwarded(),
+	}
 	r := s.answer(topic, func() {
 		s.upstream.messages++
 		m.ID = fmt.Sprint(s.upstream.messages)
@@ -145,7 +152,7 @@ func (s *session) offer(m gateway.Message) {
 	}
 	s.upstream.mu.Unlock()
 	if matched {
-		m.Payload = append([]byte(nil), m.Payload...)
+		m.Payload, m.Properties = append([]byte(nil), m.Payload...), m.Properties.Forwarded()
 		s.down.Deliver(m)
 	}
 }

@@ -79,7 +79,7 @@ func (l *line) eventRecord() (tap.Record, error) {
 		for _, m := range l.Messages {
 			r.Messages = append(r.Messages, gateway.Message{
 				ID: m.ID, Node: m.Node, From: m.From, Topic: m.Topic, QoS: m.QoS, Timestamp: time.UnixMilli(m.Millis),
-				Payload: m.bytes(),
+				Payload: m.bytes(), Properties: m.Props.properties(),
 			})
 		}
 	case tap.Closed:
@@ -151,6 +151,9 @@ func (l *line) callRecord() tap.Record {
 	}
 	if kind == tap.Send || kind == tap.Publish {
 		r.Data = l.bytes()
+	}
+	if kind == tap.Publish {
+		r.Props = l.Props.properties()
 	}
 	if c := l.Client; c != nil {
 		r.Client = gateway.ClientInfo{

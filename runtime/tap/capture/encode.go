@@ -47,7 +47,7 @@ func (l *line) event(r tap.Record) {
 		for _, m := range r.Messages {
 			l.Messages = append(l.Messages, message{
 				ID: m.ID, Node: m.Node, From: m.From, Topic: m.Topic, QoS: m.QoS, Millis: m.Timestamp.UnixMilli(),
-				data: dataOf(m.Payload),
+				data: dataOf(m.Payload), Props: propsOf(m.Properties),
 			})
 		}
 	case tap.Closed:
@@ -96,7 +96,7 @@ func (l *line) call(r tap.Record) {
 	case tap.SetTimer:
 		l.Alarm, l.Millis = new(r.Alarm), r.Millis
 	case tap.Publish:
-		l.Topic, l.QoS, l.data = r.Topic, r.QoS, dataOf(r.Data)
+		l.Topic, l.QoS, l.data, l.Props = r.Topic, r.QoS, dataOf(r.Data), propsOf(r.Props)
 	case tap.Subscribe:
 		l.Topic, l.QoS = r.Topic, r.QoS
 	case tap.Unsubscribe:

@@ -58,6 +58,13 @@ var every = []tap.Record{
 	{Kind: tap.SetTimer, Call: 10, Alarm: 15, Millis: 250},
 	{Kind: tap.SetTimer, Call: 11, Millis: -1},
 	{Kind: tap.Alarm, Alarm: 15},
+	{Kind: tap.Publish, Call: 12, Topic: "up/1", Data: []byte("x"), Props: &gateway.Properties{
+		Retain: true, Expiry: 60, ContentType: "text/plain", ResponseTopic: "down/r", Correlation: []byte{0, 1},
+		User: []gateway.Property{{Name: "a", Value: "b"}, {Name: "a", Value: ""}},
+	}},
+	{Kind: tap.Messages, Messages: []gateway.Message{{
+		Topic: "down/1", Payload: []byte("x"), Timestamp: time.UnixMilli(0), Properties: &gateway.Properties{Retain: true},
+	}}},
 }
 
 func written(t testing.TB) []byte {

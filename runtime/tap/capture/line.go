@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // line is an entry as JSON. Fields that its kind does not have are omitted.
@@ -43,6 +45,7 @@ type line struct {
 	Topic    string    `json:"topic,omitempty"`
 	QoS      uint32    `json:"qos,omitempty"`
 	Messages []message `json:"messages,omitempty"`
+	Props    *props    `json:"props,omitempty"`
 
 	data
 	Covered bool `json:"covered,omitempty"`
@@ -74,6 +77,45 @@ type message struct {
 	QoS    byte   `json:"qos"`
 	Millis int64  `json:"timestamp"` // since 1970
 	data
+	Props *props `json:"props,omitempty"`
+}
+
+// props are the properties of a message.
+type props struct {
+	Retain        bool       `json:"retain,omitempty"`
+	Expiry        uint32     `json:"expiry,omitempty"`
+	ContentType   string     `json:"content_type,omitempty"`
+	ResponseTopic string     `json:"response_topic,omitempty"`
+	Correlation   hexBytes   `json:"correlation,omitempty"`
+	User          []property `json:"user,omitempty"`
+}
+
+func propsOf(p *gateway.Properties) *props {
+	if p == nil {
+		return nil
+	}
+	l := &props{
+		Retain: p.Retain, Expiry: p.Expiry, ContentType: p.ContentType, ResponseTopic: p.ResponseTopic,
+		Correlation: p.Correlation,
+	}
+	for _, u := range p.User {
+		l.User = append(l.User, property(u))
+	}
+	return l
+}
+
+func (l *props) properties() *gateway.Properties {
+	if l == nil {
+		return nil
+	}
+	p := &gateway.Properties{
+		Retain: l.Retain, Expiry: l.Expiry, ContentType: l.ContentType, ResponseTopic: l.ResponseTopic,
+		Correlation: l.Correlation,
+	}
+	for _, u := range l.User {
+		p.User = append(p.User, gateway.Property(u))
+	}
+	return p
 }
 
 // data is a byte string: text if it is readable, otherwise hexadecimal. Both can be searched and compared.

@@ -62,14 +62,15 @@ func (h *pendingRecords) add(r *tap.Record, offset time.Duration, size int) {
 	c := pendingRecord{Record: *r, size: size}
 	c.At += offset
 	c.Password = ""
-	c.Data = bytes.Clone(r.Data)
+	c.Data, c.Props = bytes.Clone(r.Data), r.Props.Clone()
 	if cert := r.Info.PeerCert; cert != nil {
 		c.Info.PeerCert = new(*cert)
 	}
 	c.Info.Properties = slices.Clone(r.Info.Properties)
 	c.Messages = slices.Clone(r.Messages)
 	for i := range c.Messages {
-		c.Messages[i].Payload = bytes.Clone(c.Messages[i].Payload)
+		m := &c.Messages[i]
+		m.Payload, m.Properties = bytes.Clone(m.Payload), m.Properties.Clone()
 	}
 	if r.Err != nil {
 		c.Err = errors.New(gateway.ReasonOf(r.Err).String())
@@ -144,6 +145,7 @@ func (h *pendingRecords) redact(s *redact.Secrets, n int) {
 		r := &h.records[i].Record
 		if r.Kind == tap.Publish {
 			r.Data = s.Bytes(r.Data)
+			redactProperties(s, r.Props)
 		}
 		for _, text := range texts(r) {
 			*text = s.Text(*text)
@@ -151,10 +153,22 @@ func (h *pendingRecords) redact(s *redact.Secrets, n int) {
 		for j := range r.Messages {
 			m := &r.Messages[j]
 			m.Topic, m.From, m.ID, m.Payload = s.Text(m.Topic), s.Text(m.From), s.Text(m.ID), s.Bytes(m.Payload)
+			redactProperties(s, m.Properties)
 		}
 		if r.Err != nil {
 			r.Err = errors.New(s.Text(r.Err.Error()))
 		}
+	}
+}
+
+func redactProperties(s *redact.Secrets, p *gateway.Properties) {
+	if p == nil {
+		return
+	}
+	p.ContentType, p.ResponseTopic = s.Text(p.ContentType), s.Text(p.ResponseTopic)
+	p.Correlation = s.Bytes(p.Correlation)
+	for i := range p.User {
+		p.User[i].Name, p.User[i].Value = s.Text(p.User[i].Name), s.Text(p.User[i].Value)
 	}
 }
 
@@ -187,12 +201,12 @@ func texts(r *tap.Record) []*string {
 
 // sizeOf returns the memory of a record.
 func sizeOf(r *tap.Record) int {
-	n := recordSize + len(r.Data)
+	n := recordSize + len(r.Data) + r.Props.Size()
 	for _, text := range texts(r) {
 		n += len(*text)
 	}
 	for _, m := range r.Messages {
-		n += recordSize + len(m.Topic) + len(m.Payload)
+		n += recordSize + len(m.Topic) + len(m.Payload) + m.Properties.Size()
 	}
 	return n
 }

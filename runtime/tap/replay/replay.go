@@ -64,9 +64,9 @@ func read(from *capture.Reader) ([]capture.Entry, error) {
 		if err != nil {
 			return inOrder(entries), err
 		}
-		size += entrySize + len(e.Record.Data)
+		size += entrySize + len(e.Record.Data) + e.Record.Props.Size()
 		for _, m := range e.Record.Messages {
-			size += entrySize + len(m.Payload)
+			size += entrySize + len(m.Payload) + m.Properties.Size()
 		}
 		if size > maxBytes {
 			return nil, fmt.Errorf("it is larger than %d MiB in memory: replay it in parts", maxBytes>>20)

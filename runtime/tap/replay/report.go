@@ -124,7 +124,8 @@ func (t *trace) event(r *tap.Record) {
 		t.add("> bytes " + calldiff.Quote(r.Data))
 	case tap.Messages:
 		for _, m := range r.Messages {
-			t.add(fmt.Sprintf("> message %q qos %d %s", m.Topic, m.QoS, calldiff.Quote(m.Payload)))
+			t.add(strings.TrimSpace(fmt.Sprintf("> message %q qos %d %s %v", m.Topic, m.QoS, calldiff.Quote(m.Payload),
+				m.Properties)))
 		}
 	case tap.Timer:
 		t.add(fmt.Sprintf("> timer %d", r.Timer))

@@ -154,18 +154,19 @@ func (c *connection) giveUp(why string) {
 // clone copies r and what it points at, which is valid during the call only.
 func clone(r *tap.Record) tap.Record {
 	c := *r
-	c.Data = bytes.Clone(r.Data)
+	c.Data, c.Props = bytes.Clone(r.Data), r.Props.Clone()
 	c.Messages = slices.Clone(r.Messages)
 	for i := range c.Messages {
-		c.Messages[i].Payload = bytes.Clone(c.Messages[i].Payload)
+		m := &c.Messages[i]
+		m.Payload, m.Properties = bytes.Clone(m.Payload), m.Properties.Clone()
 	}
 	return c
 }
 
 func sizeOf(r *tap.Record) int {
-	n := recordSize + len(r.Data) + len(r.Topic) + len(r.Password)
+	n := recordSize + len(r.Data) + len(r.Topic) + len(r.Password) + r.Props.Size()
 	for _, m := range r.Messages {
-		n += recordSize + len(m.Topic) + len(m.Payload)
+		n += recordSize + len(m.Topic) + len(m.Payload) + m.Properties.Size()
 	}
 	return n
 }

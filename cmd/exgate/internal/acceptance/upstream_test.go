@@ -136,7 +136,7 @@ func (c *client) await(t *testing.T, what string, call func(gateway.Done)) {
 
 func (c *client) publish(t *testing.T, topic, payload string, qos byte) {
 	t.Helper()
-	c.await(t, "publish", func(d gateway.Done) { c.session.Publish(topic, qos, []byte(payload), d) })
+	c.await(t, "publish", func(d gateway.Done) { c.session.Publish(topic, qos, []byte(payload), nil, d) })
 }
 
 func (c *client) subscribe(t *testing.T, filter string) {

@@ -24,7 +24,7 @@ func (v *visitor) control(ctx context.Context, s gateway.Session) []Finding {
 	}{
 		{"subscribe to", claims, func(done gateway.Done) { s.Subscribe(claims, 1, done) }},
 		{"subscribe to", probe, func(done gateway.Done) { s.Subscribe(probe, 0, done) }},
-		{"publish to", claims, func(done gateway.Done) { s.Publish(claims, 1, nothing, done) }},
+		{"publish to", claims, func(done gateway.Done) { s.Publish(claims, 1, nothing, nil, done) }},
 	} {
 		if r := await(ctx, try.call); !r.Ok() {
 			findings = append(findings, v.problem("upstream.control_topic",

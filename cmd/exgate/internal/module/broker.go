@@ -54,7 +54,7 @@ func (b *broker) Connect(
 func (b *broker) Close(context.Context) error { return nil }
 
 // publish delivers a message and returns the number of sessions that received it.
-func (b *broker) publish(topic string, qos byte, payload []byte) (taken int) {
+func (b *broker) publish(topic string, qos byte, payload []byte, props *gateway.Properties) (taken int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lastID++
@@ -65,7 +65,7 @@ func (b *broker) publish(topic string, qos byte, payload []byte) (taken int) {
 		taken++
 		s.down.Deliver(gateway.Message{
 			Node: "module-run", ID: fmt.Sprint(b.lastID), QoS: qos, Topic: topic, Payload: append([]byte(nil),
-				payload...), Timestamp: time.Now(),
+				payload...), Timestamp: time.Now(), Properties: props.Forwarded(),
 		})
 	}
 	return taken
@@ -90,10 +90,10 @@ func (s *brokerSession) wants(topic string) bool {
 	return false
 }
 
-func (s *brokerSession) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
+func (s *brokerSession) Publish(topic string, qos byte, payload []byte, props *gateway.Properties, done gateway.Done) {
 	r := s.broker.outcome("publish")
 	if r.Ok() {
-		s.broker.publish(topic, qos, payload)
+		s.broker.publish(topic, qos, payload, props)
 	}
 	done(r)
 }

@@ -40,7 +40,7 @@ func (s *session) command(line string) error {
 	switch word {
 	case "/message":
 		topic, payload, _ := strings.Cut(rest, " ")
-		if s.broker.publish(topic, 0, []byte(payload)) == 0 {
+		if s.broker.publish(topic, 0, []byte(payload), nil) == 0 {
 			s.console.note("no subscription matches %q", topic)
 		}
 	case "/timer":

@@ -103,6 +103,10 @@ func (l *load) Publish(_ string, _ uint32, _ []byte, done gateway.Done) gateway.
 	return l.wait(done)
 }
 
+func (l *load) PublishWith(_ string, _ uint32, _ []byte, _ *gateway.Properties, done gateway.Done) gateway.Result {
+	return l.wait(done)
+}
+
 func (l *load) Subscribe(_ string, _ uint32, done gateway.Done) gateway.Result { return l.wait(done) }
 
 func (l *load) Unsubscribe(_ string, done gateway.Done) gateway.Result { return l.wait(done) }

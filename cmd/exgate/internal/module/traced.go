@@ -2,6 +2,8 @@ package module
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -70,7 +72,8 @@ func (h *tracedHandler) OnAlarm(id uint32) error {
 
 func (h *tracedHandler) OnReceivedMessages(messages []gateway.Message) error {
 	for _, m := range messages {
-		h.console.note("message %q qos=%d %s", m.Topic, m.QoS, h.console.bytes(m.Payload))
+		h.console.note("%s", strings.TrimSpace(fmt.Sprintf("message %q qos=%d %s %v", m.Topic, m.QoS,
+			h.console.bytes(m.Payload), m.Properties)))
 	}
 	return h.inner.OnReceivedMessages(messages)
 }

@@ -85,6 +85,14 @@ func (a tracedAdapter) Publish(topic string, qos uint32, payload []byte, done ga
 	}, "%q qos=%d %s", topic, qos, a.h.console.bytes(payload))
 }
 
+func (a tracedAdapter) PublishWith(topic string, qos uint32, payload []byte, props *gateway.Properties,
+	done gateway.Done,
+) gateway.Result {
+	return a.call("publish", done, func(done gateway.Done) gateway.Result {
+		return a.ConnectionAdapter.PublishWith(topic, qos, payload, props, done)
+	}, "%q qos=%d %s %v", topic, qos, a.h.console.bytes(payload), props)
+}
+
 func (a tracedAdapter) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
 	return a.call("subscribe", done, func(done gateway.Done) gateway.Result {
 		return a.ConnectionAdapter.Subscribe(filter, qos, done)

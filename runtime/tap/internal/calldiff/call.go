@@ -50,7 +50,7 @@ func head(r *tap.Record) string {
 	case tap.SetTimer:
 		return fmt.Sprintf("set_timer %d, %d ms", r.Alarm, r.Millis)
 	case tap.Publish, tap.Subscribe:
-		return fmt.Sprintf("%v %q qos %d", r.Kind, valid(r.Topic), r.QoS)
+		return strings.TrimSpace(fmt.Sprintf("%v %q qos %d %v", r.Kind, valid(r.Topic), r.QoS, r.Props))
 	case tap.Unsubscribe:
 		return fmt.Sprintf("unsubscribe %q", valid(r.Topic))
 	case tap.Handled:

@@ -153,7 +153,13 @@ func (a *adapter) Authenticate(client gateway.ClientInfo, password string, done 
 }
 
 func (a *adapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
-	return a.call(&tap.Record{Kind: tap.Publish, Topic: topic, QoS: qos, Data: payload}, done)
+	return a.PublishWith(topic, qos, payload, nil, done)
+}
+
+func (a *adapter) PublishWith(topic string, qos uint32, payload []byte, props *gateway.Properties,
+	done gateway.Done,
+) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.Publish, Topic: topic, QoS: qos, Data: payload, Props: props}, done)
 }
 
 func (a *adapter) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
