@@ -86,7 +86,7 @@ func TestSpoolFullOfOthers(t *testing.T) {
 		if i < n {
 			calls[i] = connectortest.NewCall()
 			payload = fmt.Append(payload[:0], i) // valid during the call only
-			s.Publish("t", byte(1+i%2), payload, calls[i].Done)
+			s.Publish("t", byte(1+i%2), payload, nil, calls[i].Done)
 			clear(payload)
 		}
 	}
