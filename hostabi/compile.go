@@ -13,7 +13,7 @@ import (
 // trusts counts, and a file of 30 bytes that announces four billion locals would end the process. An error says at
 // which byte the module is malformed; a panic of the compiler is returned as an error too.
 func Compile(ctx context.Context, r wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
-	module, err := meter.Check(module, meter.Options{})
+	module, err := meter.Check(module, meter.Options{Names: true})
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Check parses a whole module as strictly as [Rewrite], with the same errors, and returns it unchanged except for
-// custom sections: it keeps only well-formed function names. Call it before a compiler sees a module: compilers trust
+// custom sections, which it removes: it keeps well-formed function names if o.Names is set. Call it before a compiler sees a module: compilers trust
 // counts, and 30 bytes may announce four billion locals. Beyond what Rewrite accepts, Check allows tail calls, extended
 // constants, and functions of up to 8 MiB with 50,000 locals. A zero limit means the highest one allowed.
 func Check(wasm []byte, o Options) ([]byte, error) {
@@ -52,7 +52,7 @@ func (m *module) appendChecked() []byte {
 	for _, s := range m.checked {
 		out = appendSized(append(out, s.id), s.data)
 	}
-	return m.appendNames(out)
+	return m.appendCustom(out)
 }
 
 // checkedSection is a section of the file.

@@ -20,6 +20,7 @@ func (m *module) code(r *reader) {
 	if !m.checking {
 		out = make([]byte, 0, len(r.data)+len(r.data)/4)
 	}
+	start := r.base
 	for i := range n {
 		size := r.u32()
 		if most := m.bounds.functionBytes; size > most {
@@ -35,13 +36,15 @@ func (m *module) code(r *reader) {
 		}
 		if !m.checking {
 			out = appendSized(out, body)
+			m.offsets.add(len(out)-len(f.out), f.r.base-start, f.copies)
 		}
 	}
 	if m.checking {
 		return
 	}
-	m.body[sectionCode].data = append(binary.AppendUvarint(nil, uint64(n+len(m.dispatch.types))),
-		m.dispatch.bodies(m, out)...)
+	count := binary.AppendUvarint(nil, uint64(n+len(m.dispatch.types)))
+	m.offsets.shift(len(count))
+	m.body[sectionCode].data = append(count, m.dispatch.bodies(m, out)...)
 }
 
 // function rewrites one function body.
@@ -59,6 +62,7 @@ type function struct {
 	scratchUsed bool
 	frames      []frame
 	charges     []charge
+	copies      []copied // if Options.Offsets is set
 }
 
 // frame is an open block. Its instructions are added to charge, that of the innermost loop or function.
@@ -205,6 +209,9 @@ func (f *function) check(in instruction) {
 
 // flush copies the module's own instructions up to pos.
 func (f *function) flush(pos int) {
+	if f.module.limits.Offsets && pos > f.copied {
+		f.copies = append(f.copies, copied{to: uint32(len(f.out)), from: uint32(f.copied)})
+	}
 	f.out = append(f.out, f.r.data[f.copied:pos]...)
 	f.copied = pos
 }

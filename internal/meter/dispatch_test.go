@@ -63,7 +63,7 @@ func TestDispatchEqualsTheTable(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		branches, table := start(t, parts), start(t, Parts{Module: metered})
+		branches, table := start(t, parts), start(t, metered)
 		for range 20 {
 			name := "call" + string(rune('0'+rapid.IntRange(0, 3).Draw(rt, "type")))
 			index := at + uint32(rapid.IntRange(-2, len(elements)+5).Draw(rt, "index"))

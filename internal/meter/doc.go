@@ -12,7 +12,8 @@
 //   - Instructions whose work depends on an operand take fuel according to it.
 //   - Tables have a maximum.
 //   - The start function is exported ([StartFunction]) instead of started.
-//   - Custom sections are removed, except for the function names that stack traces show.
+//   - Custom sections are removed. If the host asks for it, the function names stay, or the module gets debug
+//     information with which stack traces say offsets (offsets.go).
 //
 // # What is charged
 //

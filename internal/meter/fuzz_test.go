@@ -47,7 +47,7 @@ func FuzzRewriteKeepsValidity(f *testing.F) {
 			return
 		}
 		before, errBefore := r.CompileModule(ctx, wasm)
-		after, errAfter := r.CompileModule(ctx, metered)
+		after, errAfter := r.CompileModule(ctx, metered.Module)
 		if errBefore == nil && errAfter != nil {
 			t.Errorf("wazero refuses the rewritten module: %v", errAfter)
 		}
@@ -83,7 +83,7 @@ func FuzzBody(f *testing.F) {
 		if err != nil {
 			return
 		}
-		m, err := r.Instantiate(ctx, metered)
+		m, err := r.Instantiate(ctx, metered.Module)
 		if err != nil {
 			if errBefore == nil {
 				t.Errorf("wazero refuses the rewritten module: %v", err)

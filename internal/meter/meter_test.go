@@ -23,14 +23,19 @@ type instance struct {
 
 func run(t testing.TB, wasm []byte) instance {
 	t.Helper()
-	metered, err := Rewrite(wasm, options)
+	return runWith(t, wasm, options)
+}
+
+func runWith(t testing.TB, wasm []byte, o Options) instance {
+	t.Helper()
+	metered, err := Rewrite(wasm, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(options.MemoryPages))
 	t.Cleanup(func() { _ = r.Close(ctx) })
-	m, err := r.Instantiate(ctx, metered)
+	m, err := r.Instantiate(ctx, metered.Module)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,13 +249,17 @@ func TestFunctionNamesStay(t *testing.T) {
 	names := wasmtest.Name(nil, "name")
 	names = wasmtest.Section(names, 1, append([]byte{1, 0}, wasmtest.Name(nil, "spinner")...))
 	module := wasmtest.Section(one(0x00, 0x0b), 0, names)
-	_, _, err := run(t, module).spend(100, "f", 0)
-	if err == nil || !strings.Contains(err.Error(), "spinner") {
-		t.Errorf("got %v", err)
+	for _, keep := range []bool{true, false} {
+		o := options
+		o.Names = keep
+		_, _, err := runWith(t, module, o).spend(100, "f", 0)
+		if err == nil || strings.Contains(err.Error(), "spinner") != keep {
+			t.Errorf("with names %v: got %v", keep, err)
+		}
 	}
 	huge := wasmtest.Section(one(0x00, 0x0b), 0, wasmtest.Section(wasmtest.Name(nil, "name"), 1,
 		[]byte{0xff, 0xff, 0xff, 0xff, 0x0f}))
-	_, _, err = run(t, huge).spend(100, "f", 0)
+	_, _, err := runWith(t, huge, Options{Names: true, MemoryPages: 2, TableElements: 10}).spend(100, "f", 0)
 	if err == nil || !strings.Contains(err.Error(), "unreachable") {
 		t.Errorf("got %v", err)
 	}

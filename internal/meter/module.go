@@ -65,6 +65,7 @@ type module struct {
 	dispatch    dispatch
 	mutable     []int  // globals to export
 	names       []byte // the function names of the name section, as a subsection
+	offsets     Offsets
 
 	body [sections]section
 }

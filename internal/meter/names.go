@@ -4,10 +4,22 @@ import "encoding/binary"
 
 const functionNames = 1
 
+// appendCustom appends the custom sections that the options ask for.
+func (m *module) appendCustom(out []byte) []byte {
+	if m.names != nil {
+		content := append(appendName(nil, "name"), m.names...)
+		out = appendSized(append(out, sectionCustom), content)
+	}
+	if m.limits.Offsets {
+		out = appendLines(out)
+	}
+	return out
+}
+
 // custom keeps the function names in the name section if they are well-formed. It ignores everything else in custom
 // sections: a malformed one is no reason to reject a module.
 func (m *module) custom(r *reader) {
-	if r.name() != "name" || m.names != nil {
+	if !m.limits.Names || m.names != nil || r.name() != "name" {
 		return
 	}
 	for !r.done() {

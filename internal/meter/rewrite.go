@@ -23,17 +23,26 @@ type Options struct {
 	CodeBytes     uint32 // of all function bodies together. If zero, the size of the file
 	MemoryPages   uint32 // of its initial memory, in pages of 64 KiB
 	TableElements uint32 // of each table, at the start and after growing
+
+	// Names keeps the function names, if they are well-formed. A host that resolves the functions of stack traces by
+	// their index leaves it unset: names are the module's text.
+	Names bool
+
+	// Offsets makes wazero's stack traces say where in the code section each frame is, see [Offsets].
+	Offsets bool
 }
 
 // Rewrite returns the metered form of a module. An error says at which byte the module is malformed, or what it
 // contains that is not allowed.
-func Rewrite(wasm []byte, o Options) ([]byte, error) {
+func Rewrite(wasm []byte, o Options) (Parts, error) {
 	m, err := parse(wasm, o)
 	if err != nil {
-		return nil, err
+		return Parts{}, err
 	}
-	return m.rewrite(), nil
+	return m.parts(), nil
 }
+
+func (m *module) parts() Parts { return Parts{Module: m.rewrite(), Offsets: m.offsets} }
 
 func (m *module) rewrite() []byte {
 	m.dispatch.replaceTable(m)
@@ -97,14 +106,5 @@ func (m *module) encode() []byte {
 			out = appendSized(append(out, id), s.data)
 		}
 	}
-	return m.appendNames(out)
-}
-
-// appendNames appends the function names, if there are any.
-func (m *module) appendNames(out []byte) []byte {
-	if m.names == nil {
-		return out
-	}
-	content := append(appendName(nil, "name"), m.names...)
-	return appendSized(append(out, sectionCustom), content)
+	return m.appendCustom(out)
 }

@@ -13,6 +13,8 @@ type Parts struct {
 
 	Data    []Data
 	Globals []string // exported names of all mutable globals of the module
+
+	Offsets Offsets // if Options.Offsets is set
 }
 
 // Data are the initial bytes of a new instance's memory. They are slices of the given module.
@@ -34,11 +36,14 @@ func Split(wasm []byte, o Options) (Parts, error) {
 		m.split.refuse("it has no memory")
 	}
 	if m.split.whole != "" {
-		return Parts{Module: m.rewrite(), Whole: m.split.whole}, nil
+		p := m.parts()
+		p.Whole = m.split.whole
+		return p, nil
 	}
 	m.body[sectionData], m.body[sectionDataCount] = section{}, section{}
 	m.mutable = m.split.globals
-	p := Parts{Module: m.rewrite(), Data: m.split.data}
+	p := m.parts()
+	p.Data = m.split.data
 	for _, index := range m.mutable {
 		p.Globals = append(p.Globals, stateGlobal(index))
 	}

@@ -23,6 +23,7 @@ func (in *instance) fault(err error) *gateway.HandlerError {
 		return known
 	}
 	fault, limit := in.diagnose(err)
+	fault = in.withTrace(fault, err)
 	if limit != "" {
 		in.engine.metrics.hit(limit)
 		in.budget.limit = "" // count it once, even if fault is called again
@@ -43,7 +44,8 @@ func (in *instance) diagnose(err error) (fault *gateway.HandlerError, limit stri
 		return handlerError(gateway.ReasonGuestTime, "it took more than %v (limit %s)", in.timeAllowed(),
 			b.timeLimit()), b.timeLimit()
 	case exited:
-		return handlerError(gateway.ReasonGuestExit, "the guest exited with code %d", exit.ExitCode()), ""
+		return handlerError(gateway.ReasonGuestExit, "the guest exited with code %d%s", exit.ExitCode(),
+			in.output.panicked.because()), ""
 	case in.fuel != nil && int64(in.fuel.Get()) < 0:
 		return handlerError(gateway.ReasonGuestOutOfFuel, "it used more than the limit %s allows",
 			b.fuelLimit()), b.fuelLimit()
@@ -86,9 +88,20 @@ func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error
 			attrs = append(attrs, "client_id", bounded(client.ClientID, maxReasonText))
 		}
 	}
-	attrs = append(attrs, "source", c.source.String(), "error", bounded(err.Error(), maxErrorText), "see",
-		"docs/close-reasons.md")
+	attrs = append(attrs, "source", c.source.String(), "error", faultText(fault, err))
+	if trace := TraceOf(fault); trace != nil {
+		attrs = append(attrs, "stack", trace.String())
+	}
+	attrs = append(attrs, "see", "docs/close-reasons.md")
 	in.engine.log.Error("guest instance ended", attrs...)
+}
+
+// faultText returns the text of a fault. If the host panicked, it is the whole error of the call, with the host's stack.
+func faultText(fault *gateway.HandlerError, err error) string {
+	if text := err.Error(); strings.Contains(text, "Go runtime stack trace:") {
+		return bounded(text, maxErrorText)
+	}
+	return bounded(fault.Err.Error(), maxErrorText)
 }
 
 // kill ends the instance because of err, in the event of connection c. It returns the error to close c with.

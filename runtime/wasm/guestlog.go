@@ -25,6 +25,32 @@ type guestLog struct {
 	lines      *rate.Limiter // shared by the engine's instances, but for those of shards
 	suppressed int
 	partial    [2][]byte // unfinished lines of standard output and standard error
+	panicked   *panicked // the guest's latest panic in Go; nil if there was none
+}
+
+// panicked is what Go's runtime prints when a program panics, up to a limit.
+type panicked struct{ text []byte }
+
+// maxPanic is the largest part of it that is kept, in bytes.
+const maxPanic = 8 << 10
+
+// because returns the first line.
+func (p *panicked) because() string {
+	if p == nil {
+		return ""
+	}
+	line, _, _ := bytes.Cut(p.text, []byte("\n"))
+	return ": " + bounded(string(line), maxReasonText)
+}
+
+// keepPanic keeps a line of standard error if it begins or continues a panic.
+func (g *guestLog) keepPanic(line []byte) {
+	if bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) {
+		g.panicked = &panicked{}
+	}
+	if p := g.panicked; p != nil && len(p.text)+len(line) < maxPanic {
+		p.text = append(append(p.text, line...), '\n')
+	}
 }
 
 func newGuestLog(e *Engine, label slog.Attr) guestLog {
@@ -71,6 +97,9 @@ func (g *guestLog) write(stream int, b []byte) {
 		room := max(maxLine+utf8.UTFMax-len(g.partial[stream]), 0)
 		g.partial[stream] = append(g.partial[stream], line[:min(len(line), room)]...)
 		if ended {
+			if stream == 1 {
+				g.keepPanic(g.partial[stream])
+			}
 			logged := g.line(int32(streamLevels[stream]), g.partial[stream])
 			g.partial[stream] = g.partial[stream][:0]
 			if end := bytes.LastIndexByte(rest, '\n') + 1; !logged && end > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/meter"
+	"github.com/exgate/exgate/runtime/wasm/internal/stack"
 	"github.com/exgate/exgate/runtime/wasm/internal/wasi"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -21,11 +22,14 @@ type program struct {
 	cache   wazero.CompilationCache // nil if none is configured
 	parts   meter.Parts             // what is needed to clone instances, without the module itself
 	ends    termination
+	symbols *stack.Symbols
 }
 
 // load meters, compiles and checks a guest. If the cache fails, it compiles without one.
 func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
-	parts, ends, err := rewrite(c)
+	var o meter.Options
+	symbols := symbolsOf(c.Module, &o)
+	parts, ends, err := rewrite(c, o)
 	switch {
 	case err != nil && ends != byContext:
 		return nil, fmt.Errorf("reading the module: %w", err)
@@ -39,7 +43,7 @@ func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.parts = parts
+	p.parts, p.symbols = parts, symbols
 	return p, nil
 }
 
@@ -74,7 +78,7 @@ func compile(ctx context.Context, module []byte, l Limits, ends termination,
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(ends.features()).
 		WithMemoryLimitPages(l.MemoryPages).
-		WithDebugInfoEnabled(false).
+		WithDebugInfoEnabled(true). // only package meter adds any
 		WithCloseOnContextDone(ends == byContext)
 	if cache != nil {
 		config = config.WithCompilationCache(cache)

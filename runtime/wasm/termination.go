@@ -53,23 +53,21 @@ func (t termination) features() api.CoreFeatures {
 }
 
 // rewrite meters the module. For instances of single connections it also splits off what a clone must restore.
-func rewrite(c Config) (parts meter.Parts, ends termination, err error) {
+func rewrite(c Config, o meter.Options) (parts meter.Parts, ends termination, err error) {
 	l := c.Limits
-	o := meter.Options{
-		ModuleBytes: l.ModuleBytes, Functions: l.Functions, CodeBytes: l.CodeBytes, MemoryPages: l.MemoryPages,
-		TableElements: l.TableElements,
-	}
+	o.ModuleBytes, o.Functions, o.CodeBytes = l.ModuleBytes, l.Functions, l.CodeBytes
+	o.MemoryPages, o.TableElements = l.MemoryPages, l.TableElements
 	switch {
 	case c.noMetering:
 		return meter.Parts{Module: c.Module, Whole: "it is not metered"}, byNothing, nil
 	case c.Isolation == IsolationConnection:
 		parts, err = meter.Split(c.Module, o)
 	default:
+		parts, err = meter.Rewrite(c.Module, o)
 		parts.Whole = "instances are shared"
-		parts.Module, err = meter.Rewrite(c.Module, o)
 	}
 	if err != nil && c.Unmetered == UnmeteredContext {
-		module, broken := meter.Check(c.Module, meter.Options{ModuleBytes: l.ModuleBytes})
+		module, broken := meter.Check(c.Module, meter.Options{ModuleBytes: l.ModuleBytes, Offsets: o.Offsets})
 		if broken != nil {
 			return parts, byFuel, broken
 		}
