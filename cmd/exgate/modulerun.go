@@ -43,6 +43,7 @@ The exit code is 1 if a connection ended because of the module, such as a trap.`
 			if err != nil {
 				return err
 			}
+			o.Summary = cmd.ErrOrStderr()
 			return module.Run(cmd.Context(), s, cmd.InOrStdin(), cmd.OutOrStdout(), o)
 		},
 	}

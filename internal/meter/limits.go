@@ -38,8 +38,11 @@ const (
 	bytesPerUnit    = 64
 	elementsPerUnit = 8
 	weightPerUnit   = 256
-	unitsPerPage    = 64 << 10 / bytesPerUnit
+	unitsPerPage    = UnitsPerPage
 )
+
+// UnitsPerPage is the fuel that each page costs that is added to the memory.
+const UnitsPerPage = 64 << 10 / bytesPerUnit
 
 // bounds are the limits that differ for modules that are not rewritten, which may be larger than metered ones.
 type bounds struct {

@@ -86,7 +86,7 @@ var debugSections = []struct {
 		sized([]byte{
 			1, 1, 1, 0, 1, 13, // bytes and operations of an instruction, default, line base and range, first opcode
 			0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, // operands of the standard opcodes
-			0,                   // no folders
+			0,                  // no folders
 			'-', 0, 0, 0, 0, 0, // one file
 		}),
 		[]byte{0, 5, 2, 1, 0, 0, 0}, // address 1

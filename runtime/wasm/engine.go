@@ -81,6 +81,7 @@ type Engine struct {
 	endLines   *rate.Limiter // for lines about the ends of such instances
 
 	stats    stats
+	peaks    peaks
 	lastConn atomic.Int64  // connection ids are never reused
 	next     atomic.Uint32 // where the next search for a shard begins
 
@@ -117,6 +118,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 				"bound its events",
 		)
 	}
+	e.metrics.set.peaks.add(e)
 	e.noImage = e.program.parts.Whole
 	e.guestLines, e.endLines = e.newLines(), e.newLines()
 	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -263,6 +265,7 @@ func (e *Engine) leastUsed() (*instance, error) {
 // Close ends the instances and frees the compiled module.
 func (e *Engine) Close(ctx context.Context) error {
 	e.stop(errClosed)
+	e.metrics.set.peaks.remove(e)
 	e.starters.Wait()
 	if e.isolated != nil {
 		e.isolated.close()

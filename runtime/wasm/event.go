@@ -121,10 +121,14 @@ func (in *instance) count(kind hostabi.Kind) {
 		m.hit(limitCallBytes)
 	}
 	if in.fuel == nil {
+		raise(&in.engine.peaks.memory, uint64(in.memory.Size()))
 		return
 	}
 	used := in.spent()
 	in.used = used
+	if used > in.engine.peaks.fuel.Load() || used >= meter.UnitsPerPage { // what grows the memory costs that much
+		in.engine.peaks.event(used, in.memory)
+	}
 	m.fuel.Observe(float64(used))
 	if used > bigEvent {
 		in.bytes, in.event = nil, nil

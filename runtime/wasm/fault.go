@@ -111,6 +111,9 @@ func (in *instance) kill(c *connection, err error) error {
 	in.engine.metrics.died(fault.Reason.Name)
 	in.engine.stats.faults.Add(1)
 	in.logEnd(c, fault, err)
+	if in.fuel != nil {
+		in.engine.peaks.event(in.spent(), in.memory)
+	}
 	others := make([]*connection, 0, len(in.connections))
 	for _, other := range in.connections {
 		if other != c {

@@ -18,6 +18,7 @@ type Metrics struct {
 	dropped   *prometheus.CounterVec
 	limits    *prometheus.CounterVec
 	apart     *prometheus.CounterVec
+	peaks     *peakMetrics
 }
 
 // NewMetrics makes a set and registers it with reg. If reg is nil, the set is not registered.
@@ -54,9 +55,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			"handler",
 			"why",
 		),
+		peaks: newPeakMetrics(),
 	}
 	if reg != nil {
-		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped, m.limits, m.apart)
+		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped, m.limits, m.apart,
+			m.peaks)
 	}
 	return m
 }

@@ -23,6 +23,7 @@ func (in *instance) begin() error {
 		return err
 	}
 	in.engine.metrics.started(from, time.Since(began))
+	raise(&in.engine.peaks.memory, uint64(in.memory.Size()))
 	return nil
 }
 

@@ -29,6 +29,8 @@ type Measurement struct {
 	Nanoseconds     float64 `json:"ns_per_event"`
 	BytesPerSecond  float64 `json:"bytes_per_second"`
 	Fuel            float64 `json:"fuel_per_event"` // mean of all events, including results
+	PeakFuel        uint64  `json:"peak_fuel"`      // of an event
+	PeakMemoryKiB   uint64  `json:"peak_memory_kib"`
 	Start           string  `json:"start"`          // of an instance
 	StartImage      bool    `json:"start_image"`
 	MemoryKiB       uint64  `json:"memory_kib"` // of a new instance
@@ -60,6 +62,8 @@ func Bench(ctx context.Context, s *Subject, o BenchOptions) (m Measurement, err 
 	if err := m.measureEvents(ctx, engine, o); err != nil {
 		return m, err
 	}
+	peaks := engine.Peaks()
+	m.PeakFuel, m.PeakMemoryKiB = peaks.Fuel, peaks.Memory>>10
 	m.Fuel, err = meanOf(registry, fuelMetric)
 	return m, err
 }
@@ -77,7 +81,7 @@ func (m *Measurement) measureEvents(ctx context.Context, engine *wasm.Engine, o 
 		for range benchRound {
 			n, err := l.session(o.Sessions[turn%len(o.Sessions)], alone)
 			if err != nil {
-				return err
+				return withStack(err)
 			}
 			bytes, turn = bytes+n, turn+1
 		}

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/exgate/exgate/hostabi/conformance"
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // Examination is the result of [Check].
@@ -64,4 +67,12 @@ func (x *Examination) add(name string, v conformance.Verdict, why string) {
 	x.Checks = append(x.Checks, conformance.Check{Name: name, Verdict: v, Why: why})
 }
 
-func (x *Examination) fail(name string, err error) { x.add(name, conformance.Fail, err.Error()) }
+func (x *Examination) fail(name string, err error) { x.add(name, conformance.Fail, withStack(err).Error()) }
+
+// withStack adds the guest's stack, if err has one, to the text of an error.
+func withStack(err error) error {
+	if trace := wasm.TraceOf(err); trace != nil {
+		return fmt.Errorf("%w\nin %s", err, strings.ReplaceAll(trace.String(), "\n", "\nin "))
+	}
+	return err
+}

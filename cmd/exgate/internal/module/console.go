@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
+
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // console prints what happens on a connection, one line each. Lines with > are bytes from the device and lines with <
@@ -25,6 +28,18 @@ func (c *console) line(mark, format string, args ...any) {
 
 // note prints a line between the gateway and the module.
 func (c *console) note(format string, args ...any) { c.line(" ", format, args...) }
+
+// stack prints a guest's stack.
+func (c *console) stack(trace string) {
+	for line := range strings.Lines(trace) {
+		c.note("  in %s", strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// printPeaks prints the most that an event and an instance have used.
+func printPeaks(w io.Writer, p wasm.Peaks) {
+	fmt.Fprintf(w, "at most %d units of fuel in an event, %d KiB of memory\n", p.Fuel, p.Memory>>10)
+}
 
 // bytes formats b.
 func (c *console) bytes(b []byte) string {
@@ -49,6 +64,7 @@ func (c *console) Handle(_ context.Context, r slog.Record) error {
 		c.note("log %v %q", r.Level, fields["text"])
 	case r.Level >= slog.LevelError:
 		c.note("%s: %s", r.Message, fields["error"])
+		c.stack(fields["stack"])
 	}
 	return nil
 }

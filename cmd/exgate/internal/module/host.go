@@ -59,6 +59,16 @@ func (g guest) Fuel() (used, allowed uint64, metered bool) {
 	return used, allowed, allowed > 0
 }
 
+func (g guest) Bytes(conn int64, b []byte) (hostabi.Action, error) {
+	action, err := g.TrialInstance.Bytes(conn, b)
+	return action, withStack(err)
+}
+
+func (g guest) Event(kind hostabi.Kind, conn, arg int64, body []byte) (hostabi.Action, error) {
+	action, err := g.TrialInstance.Event(kind, conn, arg, body)
+	return action, withStack(err)
+}
+
 func (g guest) Close(context.Context) error {
 	g.TrialInstance.Close()
 	return nil

@@ -20,6 +20,8 @@ type RunOptions struct {
 	Refuse []string // calls to refuse: authenticate, publish, subscribe, unsubscribe
 	Record string   // write a capture to this file. Optional
 	Limit  []string // calls that return LIMIT: those, start_timer or set_timer
+
+	Summary io.Writer // receives the most that the module used. Optional
 }
 
 // session is a module run: a gateway with one device that sends the lines of the input.
@@ -47,12 +49,15 @@ func Run(ctx context.Context, subject *Subject, in io.Reader, out io.Writer, o R
 		return err
 	}
 	log := slog.New(s.console)
-	var factory gateway.HandlerFactory
-	if factory, err = subject.engine(ctx, subject.Config, log, wasm.IsolationConnection); err != nil {
-		return err
+	engine, err := subject.engine(ctx, subject.Config, log, wasm.IsolationConnection)
+	if err != nil {
+		return withStack(err)
+	}
+	var factory gateway.HandlerFactory = engine
+	if o.Summary != nil {
+		defer func() { printPeaks(o.Summary, engine.Peaks()) }()
 	}
 	if o.Record != "" {
-		engine := factory
 		if s.recording, factory, err = record(engine, subject, o.Record, log); err != nil {
 			return errors.Join(err, engine.Close(ctx))
 		}

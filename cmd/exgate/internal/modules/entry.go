@@ -182,7 +182,12 @@ func (e *entry) reject(err error) {
 	if e.module != nil && e.module.Serving() != "" {
 		serves = e.module.Serving()[:12]
 	}
-	e.folder.log.Error("module rejected", "module", e.name, "file", e.folder.path(e.name, config.ModuleFile), "serves",
-		serves, "error", err)
+	attrs := []any{
+		"module", e.name, "file", e.folder.path(e.name, config.ModuleFile), "serves", serves, "error", err,
+	}
+	if trace := wasm.TraceOf(err); trace != nil {
+		attrs = append(attrs, "stack", trace.String())
+	}
+	e.folder.log.Error("module rejected", attrs...)
 	e.publish(Rejected, err.Error())
 }

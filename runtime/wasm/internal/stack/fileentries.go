@@ -1,6 +1,5 @@
 package stack
 
-
 // Contents and forms of the entries of version 5.
 const (
 	contentPath   = 1
@@ -86,4 +85,3 @@ func (l *lines) text(section string, at uint32) string {
 	text, _, _ := cut0(b[at:])
 	return string(text)
 }
-
