@@ -66,7 +66,7 @@ func TestModuleListeners(t *testing.T) {
 // More connections than this process may open files are a warning.
 func TestConnectionsBeyondTheLimitOnFiles(t *testing.T) {
 	cfg := configured(t, "max_connections: 2147483647\n"+fmt.Sprintf(listener, gatewaytest.FreeAddress(t)))
-	expect(t, cfg, doctor.Warning, "max_connections", "2147483647 connections cannot be reached")
+	expect(t, cfg, doctor.Warning, "max_connections", "2147483647 connections are too many")
 }
 
 func TestUnixSockets(t *testing.T) {
