@@ -12,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/internal/database"
 )
 
 // BenchmarkAppend appends b.N records of 128 B with several devices that each wait for their last record and, for
@@ -35,7 +37,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func benchPebble(b *testing.B) time.Duration {
-	db, err := pebble.Open(b.TempDir(), options(vfs.Default, nil, slog.New(slog.DiscardHandler)))
+	db, err := pebble.Open(b.TempDir(), database.Options(vfs.Default, nil, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		b.Fatal(err)
 	}

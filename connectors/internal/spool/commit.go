@@ -131,13 +131,13 @@ func (s *Spool) write(w work) error {
 	if readOnly || w.records+len(w.removals)+len(w.forgotten) == 0 {
 		return broken
 	}
-	batch := s.disk.db.NewBatch()
+	batch := s.disk.NewBatch()
 	defer batch.Close()
 	if err := w.fill(batch); err != nil {
 		return err
 	}
 	start := time.Now()
-	if err := s.disk.commit(batch, w.records > 0); err != nil {
+	if err := s.disk.Commit(batch, w.records > 0); err != nil {
 		return err
 	}
 	if w.records > 0 {

@@ -249,7 +249,7 @@ func TestUnreadableDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustPut(t, s.Queue("dev"), publish("kept"))
-	if err := s.disk.db.Flush(); err != nil {
+	if err := s.disk.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	fault.On()

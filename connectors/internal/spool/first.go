@@ -52,7 +52,7 @@ func (s *Spool) read(from place) (found place, value []byte, err error) {
 		return false
 	})
 	if err == nil && value == nil {
-		err = s.disk.fs.err() // a missing value may never have been written
+		err = s.disk.Failure() // a missing value may never have been written
 	}
 	return found, value, err
 }

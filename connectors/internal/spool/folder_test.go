@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/exgate/exgate/connectors/internal/database"
 )
 
 // TestDamagedFiles damages each file of a folder in several ways. Opening the folder must succeed or return an error
@@ -95,7 +97,7 @@ func tryFolder(folder string) error {
 
 func TestForeignDatabase(t *testing.T) {
 	folder := t.TempDir()
-	db, err := pebble.Open(folder, &pebble.Options{Logger: debugLogger{slog.New(slog.DiscardHandler)}})
+	db, err := pebble.Open(folder, &pebble.Options{Logger: database.DebugLogger{Logger: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatal(err)
 	}

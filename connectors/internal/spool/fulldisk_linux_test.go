@@ -137,7 +137,7 @@ func TestFullDiskAtStart(t *testing.T) {
 		_ = s.Close()
 		ballast := filepath.Join(disk, "ballast")
 		if others {
-			_ = os.Remove(filepath.Join(folder, reserveName))
+			_ = os.Remove(filepath.Join(folder, "reserve"))
 			f, err := os.Create(ballast)
 			if err != nil {
 				t.Fatal(err)

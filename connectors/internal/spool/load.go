@@ -1,25 +1,22 @@
 package spool
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 var errForeign = errors.New("it contains another program's database; choose a separate folder for the spool")
 
 // load counts the records that an earlier process left on disk.
 func (s *Spool) load() error {
-	if err := s.disk.sign(); err != nil {
+	if err := s.disk.Sign(formatKey, formatMark, errForeign); err != nil {
 		return err
 	}
 	numbers, err := s.loadQueues()
 	if err != nil {
 		return fmt.Errorf("reading the client ids: %w", err)
 	}
-	if err := s.disk.each([]byte{recordPrefix}, nil, func(key, value []byte) (bool, error) {
+	if err := s.disk.Each([]byte{recordPrefix}, nil, func(key, value []byte) (bool, error) {
 		return true, s.loadRecord(numbers, key, value)
 	}); err != nil {
 		return fmt.Errorf("reading the records: %w", err)
@@ -33,36 +30,9 @@ func (s *Spool) load() error {
 	return nil
 }
 
-// sign writes the format mark into a new database, or checks it in an existing one.
-func (d *disk) sign() error {
-	mark, closer, err := d.db.Get(formatKey)
-	if err == nil {
-		defer closer.Close()
-		if !bytes.Equal(mark, formatMark) {
-			return fmt.Errorf("unknown format %.40q; this gateway reads %q", mark, formatMark)
-		}
-		return nil
-	}
-	if !errors.Is(err, pebble.ErrNotFound) {
-		return fmt.Errorf("reading the format: %w", err)
-	}
-	if err := d.each(nil, nil, func([]byte, []byte) (bool, error) { return false, errForeign }); err != nil {
-		return err
-	}
-	batch := d.db.NewBatch()
-	defer batch.Close()
-	if err := batch.Set(formatKey, formatMark, nil); err != nil {
-		return err
-	}
-	if err := d.commit(batch, true); err != nil {
-		return fmt.Errorf("writing the format: %w", err)
-	}
-	return nil
-}
-
 func (s *Spool) loadQueues() (map[uint64]*Queue, error) {
 	numbers := map[uint64]*Queue{}
-	err := s.disk.each([]byte{clientPrefix}, []byte{clientPrefix + 1}, func(key, value []byte) (bool, error) {
+	err := s.disk.Each([]byte{clientPrefix}, []byte{clientPrefix + 1}, func(key, value []byte) (bool, error) {
 		number, err := parseClientKey(key)
 		if err != nil {
 			return false, err

@@ -56,9 +56,9 @@ func (s *Spool) repair() {
 	if readOnly && !s.reopen(held == 0) {
 		return
 	}
-	err := s.makeReserve()
+	err := s.folder().MakeReserve()
 	if err != nil && s.excise() {
-		err = s.makeReserve()
+		err = s.folder().MakeReserve()
 	}
 	if err != nil {
 		s.cfg.Logger.Debug("not enough space yet for the spool's reserve", "folder", s.cfg.Folder, "error", err)
@@ -80,8 +80,8 @@ func (s *Spool) excise() bool {
 		if i == maxExcised {
 			break
 		}
-		err := s.disk.db.Excise(context.Background(), pebble.KeyRange{Start: gap.from, End: gap.end})
-		if failure := s.disk.fs.err(); failure != nil {
+		err := s.disk.Excise(context.Background(), pebble.KeyRange{Start: gap.from, End: gap.end})
+		if failure := s.disk.Failure(); failure != nil {
 			err = failure
 		}
 		if err != nil {
@@ -95,7 +95,7 @@ func (s *Spool) excise() bool {
 // reopen opens the files for writing, or creates new ones if no record is left. If that fails, they stay open for
 // reading.
 func (s *Spool) reopen(empty bool) bool {
-	if !empty && !s.hasRoomToOpen() {
+	if !empty && !s.folder().HasRoomToOpen() {
 		return false
 	}
 	s.diskMu.Lock()
@@ -113,18 +113,18 @@ func (s *Spool) reopen(empty bool) bool {
 // openToWrite must be called with diskMu held, as must openReadOnly.
 func (s *Spool) openToWrite(empty bool) error {
 	s.closeDisk()
-	s.releaseReserve()
+	s.folder().ReleaseReserve()
 	if empty {
 		if err := s.wipe(); err != nil {
 			return err
 		}
 	}
-	d, err := openDisk(s.cfg, s.fs, s.lock)
+	d, err := openDisk(s.folder(), s.lock)
 	if err != nil {
 		return err
 	}
 	if err := s.reconcile(d); err != nil {
-		d.close()
+		d.Close()
 		return err
 	}
 	s.disk = d
@@ -134,7 +134,7 @@ func (s *Spool) openToWrite(empty bool) error {
 // openReadOnly opens the files for reading. If that fails too, the records stay on disk until repair succeeds.
 func (s *Spool) openReadOnly() {
 	s.closeDisk()
-	d, err := openToRead(s.cfg, s.fs, s.lock)
+	d, err := openToRead(s.folder(), s.lock)
 	if err != nil {
 		s.cfg.Logger.Debug("the spool cannot read its disk either", "folder", s.cfg.Folder, "error", err)
 		return
@@ -146,7 +146,7 @@ func (s *Spool) openReadOnly() {
 // database. diskMu must be held.
 func (s *Spool) closeDisk() {
 	if s.disk != nil {
-		s.disk.close()
+		s.disk.Close()
 		s.disk = nil
 	}
 }
@@ -154,7 +154,7 @@ func (s *Spool) closeDisk() {
 // reconcile deletes refused and removed records that may still be on disk, and writes client ids that may be missing.
 // It deletes whole ranges between the queues, so that it writes little however many records there are.
 func (s *Spool) reconcile(d *disk) error {
-	batch := d.db.NewBatch()
+	batch := d.NewBatch()
 	defer batch.Close()
 	queues := s.kept()
 	if err := batch.Set(formatKey, formatMark, nil); err != nil {
@@ -173,7 +173,7 @@ func (s *Spool) reconcile(d *disk) error {
 			return err
 		}
 	}
-	return d.commit(batch, true)
+	return d.Commit(batch, true)
 }
 
 // keyRange is the keys in [from, end).

@@ -58,7 +58,7 @@ func (s *Spool) dropWhile(q *Queue, reason string, due func(at time.Time) bool) 
 		dropped++
 		return true
 	})
-	if failure := s.disk.fs.err(); failure != nil {
+	if failure := s.disk.Failure(); failure != nil {
 		s.breakDown(failure)
 	} else if err != nil {
 		s.noteUnread(q, err)

@@ -3,17 +3,18 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/exgate/exgate/connectors/internal/database"
 )
 
 // Errors of Open and of appends; compare with errors.Is. All other errors of an append come from the disk.
 var (
-	ErrLocked = errors.New("another process, or another connector of this one, has the folder open")
+	ErrLocked = database.ErrLocked
 	ErrFull   = errors.New("the spool is full")
 	ErrClosed = errors.New("the spool is closed")
 )
@@ -75,10 +76,10 @@ func open(cfg Config, fs vfs.FS, pause time.Duration) (*Spool, error) {
 }
 
 func (s *Spool) openFolder() (err error) {
-	if err := makeFolder(s.cfg.Folder, s.fs); err != nil {
+	if err := s.folder().Make(); err != nil {
 		return fmt.Errorf("creating it: %w", err)
 	}
-	if s.lock, err = lockFolder(s.cfg.Folder, s.fs); err != nil {
+	if s.lock, err = s.folder().Lock(); err != nil {
 		return err
 	}
 	if err = s.openFiles(); err == nil {
@@ -90,9 +91,9 @@ func (s *Spool) openFolder() (err error) {
 // openFiles opens existing files, or creates a database. If the disk cannot be written to, it opens existing files
 // read-only to deliver them.
 func (s *Spool) openFiles() error {
-	s.releaseReserve()
-	d, err := openDisk(s.cfg, s.fs, s.lock)
-	failure := (*writeError)(nil)
+	s.folder().ReleaseReserve()
+	d, err := openDisk(s.folder(), s.lock)
+	failure := (*database.WriteError)(nil)
 	if errors.As(err, &failure) {
 		return s.openFull(err)
 	}
@@ -101,10 +102,10 @@ func (s *Spool) openFiles() error {
 	}
 	s.disk = d
 	if err := s.load(); err != nil {
-		d.close()
+		d.Close()
 		return err
 	}
-	if err := s.makeReserve(); err != nil {
+	if err := s.folder().MakeReserve(); err != nil {
 		s.cfg.Logger.Warn("not enough space for the spool's reserve; "+adviceFull,
 			"folder", s.cfg.Folder, "error", err)
 	}
@@ -113,48 +114,22 @@ func (s *Spool) openFiles() error {
 
 // openFull opens files that cannot be written to because of cause. It returns cause if there is nothing to read.
 func (s *Spool) openFull(cause error) error {
-	d, err := openToRead(s.cfg, s.fs, s.lock)
+	d, err := openToRead(s.folder(), s.lock)
 	if err != nil {
 		return cause
 	}
 	s.disk = d
 	if err := s.load(); err != nil {
-		d.close()
+		d.Close()
 		return errors.Join(cause, err)
 	}
 	s.noteBroken(cause)
 	return nil
 }
 
-// makeFolder creates a folder and its parents, and syncs the parents: pebble syncs only the folder itself.
-func makeFolder(folder string, fs vfs.FS) error {
-	parent := fs.PathDir(folder)
-	if _, err := fs.Stat(folder); err == nil || parent == folder {
-		return fs.MkdirAll(folder, 0o700)
-	}
-	if err := makeFolder(parent, fs); err != nil {
-		return err
-	}
-	if err := fs.MkdirAll(folder, 0o700); err != nil {
-		return err
-	}
-	dir, err := fs.OpenDir(parent)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// lockFolder returns ErrLocked if the folder is in use, and other errors if it cannot be written to.
-func lockFolder(folder string, fs vfs.FS) (*pebble.Lock, error) {
-	lock, err := pebble.LockDirectory(folder, fs)
-	if pathErr := (*os.PathError)(nil); err != nil && !errors.As(err, &pathErr) {
-		return nil, ErrLocked
-	}
-	if err != nil {
-		return nil, fmt.Errorf("locking it: %w", err)
-	}
-	return lock, nil
+// folder is the folder of the files.
+func (s *Spool) folder() database.Folder {
+	return database.Folder{Path: s.cfg.Folder, FS: s.fs, Logger: s.cfg.Logger}
 }
 
 // Queue returns the queue of a client id and counts a user until [Queue.Release]. It returns the same queue while that
@@ -198,7 +173,7 @@ func (s *Spool) Close() error {
 	defer s.diskMu.Unlock()
 	err := s.broken
 	if s.disk != nil {
-		err = errors.Join(err, s.disk.close())
+		err = errors.Join(err, s.disk.Close())
 		s.disk = nil
 	}
 	if err = errors.Join(err, s.lock.Close()); err != nil {
