@@ -30,6 +30,14 @@ const (
 
 var callPool = sync.Pool{New: func() any { return new(call) }}
 
+func newCall() *call {
+	k := callPool.Get().(*call)
+	if k.finish == nil {
+		k.finish = k.complete
+	}
+	return k
+}
+
 // Publish sends a message of the device upstream; see [ConnectionAdapter].
 func (c *Conn) Publish(name string, qos uint32, payload []byte, done Done) Result {
 	return c.publish(name, qos, payload, nil, done)
@@ -146,10 +154,7 @@ func (c *Conn) admit(q request) (Session, string, *call, Result) {
 		c.gate.window++
 		c.gate.bytes += q.bytes
 	}
-	k := callPool.Get().(*call)
-	if k.finish == nil {
-		k.finish = k.complete
-	}
+	k := newCall()
 	k.conn, k.name, k.topic, k.bytes, k.window, k.done = c, q.name, q.topic, q.bytes, q.publish, q.done
 	return c.login.session, mounted, k, OK
 }
@@ -222,7 +227,7 @@ func (k *call) settle() {
 
 func (k *call) report() {
 	done, r := k.done, k.result
-	k.conn, k.topic, k.done, k.result = nil, "", nil, Result{}
+	k.conn, k.topic, k.bytes, k.window, k.done, k.result = nil, "", 0, false, nil, Result{}
 	k.state.Store(callEntered)
 	callPool.Put(k)
 	if done != nil {

@@ -48,6 +48,7 @@ type Conn struct {
 	login  login
 	timers timers
 	alarms *alarms    // nil until SetTimer
+	state  *connState // nil unless the handler keeps state and the device is logged in
 	rates  *rates     // nil if nothing is limited
 	held   *heldEvent // of the event under way, nil unless it waits
 
@@ -197,6 +198,7 @@ func (c *Conn) Close(reason CloseReason) Result {
 	c.timers.stop()
 	c.alarms.stop()
 	c.login.stopDeadline()
+	c.state.close(c)
 	c.gate.open()
 	session, cancel := c.login.end()
 	interrupt := c.interrupted()

@@ -58,7 +58,7 @@ type AlarmHandler interface {
 // never waits for an event to finish, and may be called inside one. Once the connection has closed, each returns
 // [CodeConnProcessNotAlive].
 //
-// Authenticate, Publish, Subscribe and Unsubscribe wait for the broker. If they return [OK], the call was accepted and
+// Authenticate, Publish, Subscribe and Unsubscribe wait for the broker, SaveState for its store. If they return [OK], the call was accepted and
 // done is called exactly once, on another goroutine and never before the method has returned; done may be nil. Any
 // other Result refuses the call at once, and done is never called. done must not block.
 type ConnectionAdapter interface {
@@ -86,6 +86,16 @@ type ConnectionAdapter interface {
 	// [MinTimerMillis], OnAlarm is called. Negative ms cancels the timer; its OnAlarm is then not called, even if the
 	// timer has already fired. Other values are [CodeParamsTypeError].
 	SetTimer(id uint32, ms int32) Result
+
+	// State returns the state of the device as it was saved last, nil without any. It is there inside the done of an
+	// Authenticate that succeeded, for a handler that is a [StateKeeper]. The caller must not change it.
+	State() []byte
+
+	// SaveState replaces the state of the device and module; an empty value deletes it. done is called once the value,
+	// or one that was saved after it, is durable: values saved within half a second replace each other. Before
+	// authentication it is [CodePermissionDeny], without a [StateStore] [CodeUnsupported]; a value that is too large is
+	// [CodeLimit].
+	SaveState(value []byte, done Done) Result
 
 	// Publish copies topic and payload before it returns. qos above 2 or a topic with wildcards is
 	// [CodeParamsTypeError]; before authentication it is [CodePermissionDeny]; more than the allowed number of calls

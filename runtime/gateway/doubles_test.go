@@ -240,6 +240,7 @@ type script struct {
 	messages func(a gateway.ConnectionAdapter, m []gateway.Message) error
 	closed   func(r gateway.CloseReason)
 	refuse   error
+	keeps    bool // state
 	freed    chan struct{}
 }
 
@@ -314,6 +315,8 @@ func (s *scripted) OnSocketClosed(r gateway.CloseReason) error {
 }
 
 func (s *scripted) OnDrain() error { s.add("drain"); return nil }
+
+func (s *scripted) KeepsState() bool { return s.keeps }
 
 // upstream is a Connector whose answers a test controls.
 type upstream struct {

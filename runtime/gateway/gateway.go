@@ -38,6 +38,7 @@ type Gateway struct {
 	clients clients
 	outages lograte.Limiter
 	queues  queueBudget
+	state   StateStore // nil without one; set before listeners are added
 
 	mu         sync.Mutex // guards the fields below
 	handlers   map[string]*lease[HandlerFactory]

@@ -271,6 +271,9 @@ func (c *Conn) loginDelivered() {
 	c.inbox.bytes -= c.inbox.earlyBytes()
 	c.inbox.early = nil
 	c.login.delivered = c.login.state == loginDone
+	if c.state != nil {
+		c.state.loaded = nil
+	}
 	dropped := 0
 	for _, m := range early {
 		if c.login.delivered && c.enqueueMessage(m) {

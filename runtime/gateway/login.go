@@ -127,17 +127,23 @@ func (c *Conn) connect(ctx context.Context, client ClientInfo, password string) 
 	if err != nil {
 		return c.loginFailed(err)
 	}
-	if !c.loggedIn(client, session) {
-		session.Close()
-		return resultNotAlive
-	}
+	// before the state is read: the older connection hands over what it has not saved yet
 	if older := c.gw.clients.claim(client.ClientID, c); older != nil && older != c {
 		older.Close(ReasonDiscarded)
 	}
-	if c.closing.Load() { // it may have closed, and been forgotten, before the claim
-		c.gw.clients.release(client.ClientID, c)
+	state, err := c.openState(ctx, client.ClientID)
+	if err == nil && c.loggedIn(client, session, state) {
+		return OK
 	}
-	return OK
+	c.gw.clients.release(client.ClientID, c)
+	session.Close()
+	if err != nil {
+		return c.loginFailed(err)
+	}
+	if state != nil {
+		state.owned.Close()
+	}
+	return resultNotAlive
 }
 
 // device returns client with the address, the listener and the module of its connection.
@@ -145,7 +151,7 @@ func (c *Conn) device(client ClientInfo) Device {
 	return Device{ClientInfo: client, Peer: c.info.Peer, Listener: c.metrics.name, Module: c.topics.module}
 }
 
-func (c *Conn) loggedIn(client ClientInfo, session Session) bool {
+func (c *Conn) loggedIn(client ClientInfo, session Session, state *connState) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endPending()
@@ -154,6 +160,7 @@ func (c *Conn) loggedIn(client ClientInfo, session Session) bool {
 	}
 	c.login.stopDeadline()
 	c.login.state, c.login.client, c.login.mount, c.login.session = loginDone, client, client.Mountpoint, session
+	c.state = state
 	return true
 }
 

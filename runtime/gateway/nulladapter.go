@@ -24,6 +24,12 @@ func (NullAdapter) StartTimer(TimerType, uint32) Result { return OK }
 // SetTimer returns OK.
 func (NullAdapter) SetTimer(uint32, int32) Result { return OK }
 
+// State returns nil.
+func (NullAdapter) State() []byte { return nil }
+
+// SaveState returns OK.
+func (NullAdapter) SaveState([]byte, Done) Result { return OK }
+
 // Publish returns OK.
 func (NullAdapter) Publish(string, uint32, []byte, Done) Result { return OK }
 

@@ -17,6 +17,7 @@ type Device struct {
 	Handler gateway.ConnectionHandler
 	Name    string         // returned by ID
 	Outcome gateway.Result // of calls that wait for the broker
+	Kept    []byte         // returned by State
 	posted  chan func() error
 
 	mu     sync.Mutex // guards the fields below
@@ -142,6 +143,15 @@ func (d *Device) StartTimer(timer gateway.TimerType, seconds uint32) gateway.Res
 // SetTimer records its arguments.
 func (d *Device) SetTimer(id uint32, ms int32) gateway.Result {
 	return d.record("set_timer %d %d", id, ms)
+}
+
+// State returns Kept.
+func (d *Device) State() []byte { return d.Kept }
+
+// SaveState records its arguments.
+func (d *Device) SaveState(value []byte, done gateway.Done) gateway.Result {
+	d.record("save_state %q wanted=%v", value, done != nil)
+	return d.accept(done)
 }
 
 // Publish records its arguments.
