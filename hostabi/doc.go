@@ -42,8 +42,8 @@
 // # Versions
 //
 // Minor versions add kinds and imports and change nothing that exists. [Check] refuses a module with an import that the
-// host lacks, so a guest needs no other way to say which minor version it was written for. Minor 1 added set_timer and
-// [KindAlarm].
+// host lacks, so a guest needs no other way to say which minor version it was written for. Minor 1 added set_timer,
+// [KindAlarm], save_state and the state in the [KindResult] of authenticate.
 //
 // # Faults
 //

@@ -55,6 +55,20 @@ type Host interface {
 	//   - 4 PARAMS_TYPE_ERROR: 0 to 9 ms, or no such id
 	SetTimer(conn int64, id uint32, ms int32) Code
 
+	// SaveState is save_state(conn i64, token i64, ptr i32, len i32) -> code: replace the state of the device and this
+	// module. It comes back with the [KindResult] of the device's next authenticate, also after a restart, from another
+	// instance and from a newer version of the module. 0 bytes delete it. Values saved within half a second replace
+	// each other, and the last one is also written when the connection closes. With token 0 there is no [KindResult];
+	// with another one it follows when this value, or a later one, is durable. Since minor 1.
+	//
+	//   - 0: accepted
+	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
+	//   - 5 PERMISSION_DENY: not authenticated
+	//   - 16 LIMIT: more bytes than the gateway keeps for a device (4 KiB by default), too many calls are under way, or
+	//     the event has handed over as many bytes as it may
+	//   - 17 UNSUPPORTED: the gateway keeps no state
+	SaveState(conn, token int64, value []byte) Code
+
 	// Publish is publish(conn i64, token i64, topic_ptr i32, topic_len i32, qos i32, ptr i32, len i32) -> code. With
 	// token 0 there is no [KindResult], and the outcome remains unknown.
 	//

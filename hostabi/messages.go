@@ -115,6 +115,14 @@ func AppendCodeResponse(b []byte, code Code, message string) []byte {
 	return appendText(appendUint(b, 1, uint64(code)), 2, message)
 }
 
+// AppendState appends the state of a device to the CodeResponse b: the field 3, which ExProto does not have.
+func AppendState(b, state []byte) []byte {
+	if len(state) == 0 {
+		return b
+	}
+	return appendText(b, 3, string(state))
+}
+
 // ParseAuthenticateRequest parses an AuthenticateRequest. Its strings are copies. Unknown fields are skipped, the last
 // occurrence of a field counts, and text must be UTF-8.
 func ParseAuthenticateRequest(b []byte) (a AuthenticateRequest, err error) {

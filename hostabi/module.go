@@ -32,6 +32,9 @@ var functions = []function{
 	{"set_timer", returnsI32(i64, i32, i32), func(h Host, _ memory, s []uint64) Code {
 		return h.SetTimer(int64(s[0]), uint32(s[1]), int32(s[2]))
 	}},
+	{"save_state", returnsI32(i64, i64, i32, i32), func(h Host, m memory, s []uint64) Code {
+		return h.SaveState(int64(s[0]), int64(s[1]), m.at(s[2], s[3]))
+	}},
 	{"publish", returnsI32(i64, i64, i32, i32, i32, i32, i32), func(h Host, m memory, s []uint64) Code {
 		return h.Publish(int64(s[0]), int64(s[1]), m.at(s[2], s[3]), uint32(s[4]), m.at(s[5], s[6]))
 	}},

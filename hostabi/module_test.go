@@ -33,6 +33,10 @@ func (r *recorder) StartTimer(conn int64, timer, seconds uint32) Code {
 	return r.note("start_timer %d %d %d", conn, timer, seconds)
 }
 
+func (r *recorder) SaveState(conn, token int64, value []byte) Code {
+	return r.note("save_state %d %d %q", conn, token, value)
+}
+
 func (r *recorder) SetTimer(conn int64, id uint32, ms int32) Code {
 	return r.note("set_timer %d %d %d", conn, id, ms)
 }

@@ -30,9 +30,11 @@ const (
 	KindClosed   Kind = 2
 	KindTimer    Kind = 3 // arg is the timer's type
 	KindMessages Kind = 4 // a ReceivedMessagesRequest message without conn
-	KindResult   Kind = 5 // arg is the token of the call, the body a CodeResponse message
-	KindDrain    Kind = 6 // a newer version of the guest is loaded, or the gateway stops: finish what can be finished
-	KindAlarm    Kind = 7 // arg is the id of a timer of set_timer that has fired. Since minor 1
+	// KindResult has the token of the call as arg and a CodeResponse message. For an authenticate that succeeded, the
+	// message also has the device's state in the field 3 (bytes), if save_state has saved any. Since minor 1.
+	KindResult Kind = 5
+	KindDrain  Kind = 6 // a newer version of the guest is loaded, or the gateway stops: finish what can be finished
+	KindAlarm  Kind = 7 // arg is the id of a timer of set_timer that has fired. Since minor 1
 )
 
 func (k Kind) String() string {

@@ -131,6 +131,11 @@ func (w *witness) SetTimer(conn int64, id uint32, ms int32) hostabi.Code {
 	return code
 }
 
+func (w *witness) SaveState(conn, token int64, value []byte) hostabi.Code {
+	w.write("save_state", "%x", value)
+	return w.accept("save_state", conn, token, token != 0)
+}
+
 func (w *witness) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
 	w.write("publish", "%q %d %x", topic, qos, payload)
 	return w.accept("publish", conn, token, token != 0)

@@ -168,6 +168,13 @@ func (g *Guest) Messages(conn int64, messages ...hostabi.Message) hostabi.Action
 	return g.Event(hostabi.KindMessages, conn, int64(len(messages)), body)
 }
 
+// LoggedIn delivers the result of an authenticate that succeeded, with the state of the device.
+func (g *Guest) LoggedIn(conn, token int64, state []byte) hostabi.Action {
+	g.t.Helper()
+	return g.Event(hostabi.KindResult, conn, token,
+		hostabi.AppendState(hostabi.AppendCodeResponse(nil, hostabi.CodeSuccess, ""), state))
+}
+
 // Result delivers the result of a call.
 func (g *Guest) Result(conn, token int64, code hostabi.Code, message string) hostabi.Action {
 	g.t.Helper()

@@ -78,6 +78,11 @@ func (h *Host) SetTimer(conn int64, id uint32, ms int32) hostabi.Code {
 	return h.note("set_timer", "%d id=%d ms=%d", conn, id, ms)
 }
 
+// SaveState is recorded as: save_state 1 token=7 "state".
+func (h *Host) SaveState(conn, token int64, value []byte) hostabi.Code {
+	return h.note("save_state", "%d token=%d %q", conn, token, value)
+}
+
 // Publish is recorded as: publish 1 token=2 "topic" qos=1 "payload".
 func (h *Host) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
 	return h.note("publish", "%d token=%d %q qos=%d %q", conn, token, topic, qos, payload)

@@ -38,6 +38,7 @@ type recordedHandler struct {
 var (
 	_ gateway.ConnectionHandler = (*recordedHandler)(nil)
 	_ gateway.AlarmHandler      = (*recordedHandler)(nil)
+	_ gateway.StateKeeper       = (*recordedHandler)(nil)
 	_ gateway.Drainer           = (*recordedHandler)(nil)
 )
 
@@ -71,6 +72,11 @@ func (h *recordedHandler) OnAlarm(id uint32) error {
 		return h.failed(errors.New("it has no OnAlarm"))
 	}
 	return h.failed(a.OnAlarm(id))
+}
+
+func (h *recordedHandler) KeepsState() bool {
+	k, ok := h.handler.(gateway.StateKeeper)
+	return ok && k.KeepsState()
 }
 
 func (h *recordedHandler) OnReceivedMessages(messages []gateway.Message) error {
@@ -127,6 +133,11 @@ func (a *recordedAdapter) SetTimer(id uint32, ms int32) gateway.Result {
 func (a *recordedAdapter) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
 	add := a.result("< authenticate %+v", client)
 	return add.refused(a.ConnectionAdapter.Authenticate(client, password, add.before(done)))
+}
+
+func (a *recordedAdapter) SaveState(value []byte, done gateway.Done) gateway.Result {
+	add := a.result("< save state %q", value)
+	return add.refused(a.ConnectionAdapter.SaveState(value, add.before(done)))
 }
 
 func (a *recordedAdapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {

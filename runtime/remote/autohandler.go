@@ -88,6 +88,12 @@ func (h *autoHandler) OnAlarm(id uint32) error {
 	return nil
 }
 
+// KeepsState is forwarded in dialects that have it.
+func (h *autoHandler) KeepsState() bool {
+	k, ok := h.inner.(gateway.StateKeeper)
+	return ok && k.KeepsState()
+}
+
 // OnDrain is forwarded in dialects that have it.
 func (h *autoHandler) OnDrain() error {
 	if d, ok := h.inner.(gateway.Drainer); ok {

@@ -50,6 +50,7 @@ type device struct {
 	gateway.NullAdapter
 	journal
 	id      string
+	state   string // returned by State
 	result  gateway.Result
 	settled gateway.Result
 	pending bool
@@ -79,6 +80,13 @@ func (d *device) Close(r gateway.CloseReason) gateway.Result {
 func (d *device) SetTimer(id uint32, ms int32) gateway.Result {
 	d.add("SetTimer %d %d", id, ms)
 	return d.result
+}
+
+func (d *device) State() []byte { return []byte(d.state) }
+
+func (d *device) SaveState(value []byte, done gateway.Done) gateway.Result {
+	d.add("SaveState %q", value)
+	return d.ask(done)
 }
 
 func (d *device) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {

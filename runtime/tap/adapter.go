@@ -105,7 +105,25 @@ func (t *tapped) SetTimer(id uint32, ms int32) gateway.Result {
 
 func (t *tapped) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
 	n := t.call(&Record{Kind: Authenticate, Client: client, Password: password, Wanted: done != nil})
-	return t.refused(n, t.inner.Authenticate(client, password, t.outcome(n, done)))
+	return t.refused(n, t.inner.Authenticate(client, password, t.loggedIn(n, done)))
+}
+
+// loggedIn is outcome for a login, whose result comes with the state of the device.
+func (t *tapped) loggedIn(call uint32, done gateway.Done) gateway.Done {
+	if done == nil {
+		return nil
+	}
+	return func(r gateway.Result) {
+		t.record(&Record{Kind: Result, Call: call, Result: r, Data: t.inner.State()})
+		done(r)
+	}
+}
+
+func (t *tapped) State() []byte { return t.inner.State() }
+
+func (t *tapped) SaveState(value []byte, done gateway.Done) gateway.Result {
+	n := t.call(&Record{Kind: SaveState, Data: value, Wanted: done != nil})
+	return t.refused(n, t.inner.SaveState(value, t.outcome(n, done)))
 }
 
 func (t *tapped) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {

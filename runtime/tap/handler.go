@@ -13,6 +13,7 @@ var (
 	_ gateway.ConnectionHandler = (*handler)(nil)
 	_ gateway.AlarmHandler      = (*handler)(nil)
 	_ gateway.Drainer           = (*handler)(nil)
+	_ gateway.StateKeeper       = (*handler)(nil)
 	_ Versioned                 = (*handler)(nil)
 )
 
@@ -39,6 +40,11 @@ func (h *handler) OnAlarm(id uint32) error {
 		}
 		return nil
 	})
+}
+
+func (h *handler) KeepsState() bool {
+	k, ok := h.inner.(gateway.StateKeeper)
+	return ok && k.KeepsState()
 }
 
 func (h *handler) OnReceivedMessages(messages []gateway.Message) error {

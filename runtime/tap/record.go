@@ -28,6 +28,7 @@ const (
 	Authenticate
 	StartTimer
 	SetTimer
+	SaveState
 	Publish
 	Subscribe
 	Unsubscribe
@@ -38,8 +39,8 @@ const (
 
 var kindNames = [...]string{
 	"", "created", "bytes", "timer", "alarm", "messages", "posted", "drain", "closed", "handled",
-	"send", "close", "authenticate", "start_timer", "set_timer", "publish", "subscribe", "unsubscribe", "pause",
-	"resume", "result",
+	"send", "close", "authenticate", "start_timer", "set_timer", "save_state", "publish", "subscribe",
+	"unsubscribe", "pause", "resume", "result",
 }
 
 func (k Kind) String() string {
@@ -76,7 +77,7 @@ type Record struct {
 
 	Info     gateway.ConnInfo    // Created
 	Digest   string              // Created: the version of the handler, if it has one
-	Data     []byte              // Bytes, Send, Publish
+	Data     []byte              // Bytes, Send, Publish, SaveState; Result: the state that came with a login
 	Timer    gateway.TimerType   // Timer, StartTimer
 	Seconds  uint32              // StartTimer
 	Alarm    uint32              // Alarm, SetTimer: the id of the timer
@@ -88,7 +89,7 @@ type Record struct {
 	Topic    string              // Publish, Subscribe, Unsubscribe: the topic or the filter
 	QoS      uint32              // Publish, Subscribe
 	Props    *gateway.Properties // Publish; nil without properties
-	// Authenticate, Publish, Subscribe, Unsubscribe: a Result follows, unless the connection ends first
+	// Authenticate, SaveState, Publish, Subscribe, Unsubscribe: a Result follows, unless the connection ends first
 	Wanted bool
 	Err    error // Handled: the handler failed
 

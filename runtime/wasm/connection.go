@@ -26,6 +26,7 @@ var (
 	_ gateway.ConnectionHandler = (*connection)(nil)
 	_ gateway.AlarmHandler      = (*connection)(nil)
 	_ gateway.Drainer           = (*connection)(nil)
+	_ gateway.StateKeeper       = (*connection)(nil)
 )
 
 var (
@@ -109,16 +110,29 @@ func (c *connection) wanted(token int64) gateway.Done {
 	return c.result(token)
 }
 
+// KeepsState reports whether the guest can save state.
+func (c *connection) KeepsState() bool { return c.engine.keepsState }
+
 // result returns a callback that posts the result of a call as a RESULT event.
 func (c *connection) result(token int64) gateway.Done {
-	return func(r gateway.Result) {
-		body := hostabi.AppendCodeResponse(nil, code(r), bounded(r.Message, maxReasonText))
-		posted := c.adapter.Post(func() error {
-			return c.deliver(hostabi.KindResult, token, body)
-		})
-		if !posted {
-			c.engine.metrics.drop(droppedResult)
-		}
+	return func(r gateway.Result) { c.post(token, resultBody(r)) }
+}
+
+// loggedIn is result for a login: the state of the device comes with it.
+func (c *connection) loggedIn(token int64) gateway.Done {
+	return func(r gateway.Result) { c.post(token, hostabi.AppendState(resultBody(r), c.adapter.State())) }
+}
+
+func resultBody(r gateway.Result) []byte {
+	return hostabi.AppendCodeResponse(nil, code(r), bounded(r.Message, maxReasonText))
+}
+
+func (c *connection) post(token int64, body []byte) {
+	posted := c.adapter.Post(func() error {
+		return c.deliver(hostabi.KindResult, token, body)
+	})
+	if !posted {
+		c.engine.metrics.drop(droppedResult)
 	}
 }
 

@@ -68,6 +68,8 @@ type Engine struct {
 	metrics *handlerMetrics
 	digest  string
 	program *program
+	// the module imports save_state: the state of its devices is read when they log in
+	keepsState bool
 
 	shards   []*shard     // of shared instances
 	spares   *spares      // replacements for shards that lose their instance
@@ -119,7 +121,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		)
 	}
 	e.metrics.set.peaks.add(e)
-	e.noImage = e.program.parts.Whole
+	e.noImage, e.keepsState = e.program.parts.Whole, e.program.importsSaveState()
 	e.guestLines, e.endLines = e.newLines(), e.newLines()
 	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := e.start(); err != nil {

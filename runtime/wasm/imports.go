@@ -62,7 +62,7 @@ func (in *instance) Authenticate(conn, token int64, request []byte) hostabi.Code
 		Mountpoint: a.Mountpoint,
 	}
 	in.flush()
-	return code(c.adapter.Authenticate(client, a.Password, c.result(token)))
+	return code(c.adapter.Authenticate(client, a.Password, c.loggedIn(token)))
 }
 
 func (in *instance) StartTimer(conn int64, timer, seconds uint32) hostabi.Code {
@@ -84,6 +84,18 @@ func (in *instance) SetTimer(conn int64, id uint32, ms int32) hostabi.Code {
 	}
 	in.flush()
 	return code(c.adapter.SetTimer(id, ms))
+}
+
+func (in *instance) SaveState(conn, token int64, value []byte) hostabi.Code {
+	c := in.target(conn)
+	switch {
+	case c == nil:
+		return hostabi.CodeConnProcessNotAlive
+	case !in.budget.pay(len(value)):
+		return hostabi.CodeLimit
+	}
+	in.flush()
+	return code(c.adapter.SaveState(value, c.wanted(token)))
 }
 
 func (in *instance) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {

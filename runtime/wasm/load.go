@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/meter"
@@ -105,6 +106,14 @@ func compile(ctx context.Context, module []byte, l Limits, ends termination,
 		return p, fmt.Errorf("the module is not an %s guest: %w", hostabi.ModuleName, err)
 	}
 	return p, nil
+}
+
+// importsSaveState reports whether the module can save the state of devices.
+func (p *program) importsSaveState() bool {
+	return slices.ContainsFunc(p.code.ImportedFunctions(), func(f api.FunctionDefinition) bool {
+		module, name, _ := f.Import()
+		return module == hostabi.ModuleName && name == "save_state"
+	})
 }
 
 func (p *program) provide(ctx context.Context) error {

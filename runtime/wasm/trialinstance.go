@@ -127,6 +127,10 @@ func (s trialHost) SetTimer(conn int64, id uint32, ms int32) hostabi.Code {
 	return s.answer(conn, 0, s.host.SetTimer(conn, id, ms))
 }
 
+func (s trialHost) SaveState(conn, token int64, value []byte) hostabi.Code {
+	return s.answer(conn, len(value), s.host.SaveState(conn, token, value))
+}
+
 func (s trialHost) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
 	return s.answer(conn, len(topic)+len(payload), s.host.Publish(conn, token, topic, qos, payload))
 }

@@ -15,6 +15,7 @@ func (s suite) calls(t *testing.T) {
 	d.sends("mount m/\nauth ünit user pass  word \n", "ok\n", hostabi.ActionPause)
 	d.says("timer 30\ntimer 0\ntimer 4294967295\ntimer 0000000001\n", "ok\nok\nok\nok\n")
 	d.says("alarm 0 10\nalarm 15 2147483647\nalarm 4294967295 4294967295\n", "ok\nok\nok\n")
+	d.says("save 1 2 \nsave \xff\x00\nsave\n", "")
 	d.says("pub t/a 1 pay load\npub t 2\npub t 4294967295  \xff\x00\n", "")
 	d.says("quiet t 0 x\nquiet t 3 \n", "ok\nok\n")
 	d.says("sub t/# 2\nsub $share/g/+ 9\nunsub t/#\n", "")
@@ -30,6 +31,9 @@ start_timer CONN type=0 seconds=1
 set_timer CONN id=0 ms=10
 set_timer CONN id=15 ms=2147483647
 set_timer CONN id=4294967295 ms=-1
+save_state CONN token=5 "1 2 "
+save_state CONN token=5 "\xff\x00"
+save_state CONN token=5 ""
 publish CONN token=2 "t/a" qos=1 "pay load"
 publish CONN token=2 "t" qos=2 ""
 publish CONN token=2 "t" qos=4294967295 " \xff\x00"
@@ -53,6 +57,7 @@ func (s suite) refusals(t *testing.T) {
 		{"authenticate", "auth id", "auth"},
 		{"start_timer", "timer 1", "timer"},
 		{"set_timer", "alarm 1 10", "alarm"},
+		{"save_state", "save x", "save"},
 		{"publish", "pub t 1 x", "pub"},
 		{"publish", "quiet t 1 x", "quiet"},
 		{"subscribe", "sub f 1", "sub"},
@@ -92,6 +97,19 @@ func (s suite) results(t *testing.T) {
 	d.Refuse("resume", hostabi.CodeConnProcessNotAlive)
 	answer(1, hostabi.CodeSuccess, "", "result 1 0\n")
 	d.called("resume CONN")
+	d.says("save 1\n", "")
+	d.Calls()
+	answer(5, hostabi.CodeSuccess, "", "result 5 0\n")
+	for _, state := range []string{"7", "a b", "\xff\x00\n", strings.Repeat("s", 4096)} {
+		d.Refuse("resume", hostabi.CodeSuccess)
+		d.sends("auth id\n", "", hostabi.ActionPause)
+		d.Calls()
+		if a := d.LoggedIn(conn, 1, []byte(state)); a != hostabi.ActionContinue {
+			t.Errorf("a result with state got action %d", a)
+		}
+		d.answered("a result with state", "result 1 0\nkept "+state+"\n")
+		d.called("resume CONN")
+	}
 	answer(2, hostabi.CodeLimit, strings.Repeat("m", 2000), "result 2 16 "+strings.Repeat("m", 2000)+"\n")
 	answer(3, 4294967295, "", "result 3 4294967295\n")
 	answer(2, hostabi.CodeUnknown, "ü", "result 2 1 ü\n")

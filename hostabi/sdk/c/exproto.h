@@ -84,6 +84,7 @@ typedef struct {
 typedef struct {
   xp_code code;
   xp_str message; // for a person; it comes from the broker, so print it with care
+  xp_str state;   // of an authenticate that succeeded: what xp_save_state saved last; empty without any
 } xp_result;
 
 // Reads protobuf. Setting bad ends it: nothing is read beyond end, whatever the bytes contain.
@@ -122,6 +123,7 @@ XP_IMPORT("close") int32_t xp_host_close(int64_t conn, const void *why, uint32_t
 XP_IMPORT("authenticate") int32_t xp_host_authenticate(int64_t conn, int64_t token, const void *p, uint32_t n);
 XP_IMPORT("start_timer") int32_t xp_host_start_timer(int64_t conn, int32_t type, uint32_t seconds);
 XP_IMPORT("set_timer") int32_t xp_host_set_timer(int64_t conn, uint32_t id, int32_t ms);
+XP_IMPORT("save_state") int32_t xp_host_save_state(int64_t conn, int64_t token, const void *p, uint32_t n);
 XP_IMPORT("publish")
 int32_t xp_host_publish(int64_t conn, int64_t token, const void *topic, uint32_t topic_n, uint32_t qos, const void *p, uint32_t n);
 XP_IMPORT("subscribe") int32_t xp_host_subscribe(int64_t conn, int64_t token, const void *topic, uint32_t n, uint32_t qos);
@@ -144,6 +146,15 @@ static inline xp_code xp_start_timer(xp_conn conn, uint32_t seconds) {
 // Sets or replaces the one-shot timer id, 0 to 15: the alarm event follows once, after ms milliseconds (10 or more).
 // Negative ms cancels it. Nothing is closed. A guest that calls this needs a gateway with minor version 1 of the contract.
 static inline xp_code xp_set_timer(xp_conn conn, uint32_t id, int32_t ms) { return (xp_code)xp_host_set_timer(conn, id, ms); }
+
+// Replaces the state that the gateway keeps for this device and module: at most 4 KiB, unless it is configured otherwise.
+// It comes back in the result of the device's next authenticate, also after a restart and for a newer version of the
+// module; an empty one deletes it. Save whenever something has changed: what is saved within half a second is written
+// once. With a token, the result event says when it is durable. A guest that calls this needs a gateway with minor version
+// 1 of the contract; XP_UNSUPPORTED means that the gateway keeps no state.
+static inline xp_code xp_save_state(xp_conn conn, int64_t token, xp_str state) {
+  return (xp_code)xp_host_save_state(conn, token, state.p, state.n);
+}
 
 // Publishes upstream. With token 0 there is no result event.
 static inline xp_code xp_publish(xp_conn conn, int64_t token, xp_str topic, uint32_t qos, xp_str payload) {
@@ -356,6 +367,7 @@ static inline xp_result xp_read_result(xp_str s) {
   while (xp_next_field(&r, &f)) switch (f.number) {
     case 1: result.code = (xp_code)f.value; break;
     case 2: result.message = f.bytes; break;
+    case 3: result.state = f.bytes; break;
     }
   return result;
 }

@@ -149,6 +149,12 @@ int32_t xp_host_set_timer(int64_t conn, uint32_t id, int32_t ms) {
   return xp_test_called(conn, "set_timer");
 }
 
+int32_t xp_host_save_state(int64_t conn, int64_t token, const void *p, uint32_t n) {
+  xp_test_printf("save_state %lld token=%lld", (long long)conn, (long long)token);
+  xp_test_quoted("", XP_TEST_STR(p, n));
+  return xp_test_called(conn, "save_state");
+}
+
 int32_t xp_host_publish(int64_t conn, int64_t token, const void *topic, uint32_t topic_n, uint32_t qos, const void *p, uint32_t n) {
   xp_test_printf("publish %lld token=%lld", (long long)conn, (long long)token);
   xp_test_quoted("", XP_TEST_STR(topic, topic_n));
@@ -273,6 +279,14 @@ static inline xp_action xp_test_result(xp_conn conn, int64_t token, xp_code code
   xp_buf body = XP_BUF(bytes);
   xp_test_put_number(&body, 1, code);
   xp_put_field(&body, 2, XP_TEST_STR(message, (uint32_t)strlen(message)));
+  return (xp_action)xp_test_event(5, conn, token, xp_written(&body));
+}
+
+// Delivers the answer to an authenticate that succeeded, with the state that the gateway keeps for the device.
+static inline xp_action xp_test_logged_in(xp_conn conn, int64_t token, xp_str state) {
+  static uint8_t bytes[40000];
+  xp_buf body = XP_BUF(bytes);
+  xp_put_field(&body, 3, state);
   return (xp_action)xp_test_event(5, conn, token, xp_written(&body));
 }
 

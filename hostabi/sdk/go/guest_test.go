@@ -47,6 +47,7 @@ func (h *teller) OnReceivedBytes(b []byte) exproto.Action {
 		h.conn.StartTimer(30)
 		h.conn.SetTimer(3, 250)
 		h.conn.SetTimer(3, -1)
+		h.conn.SaveState([]byte("7"), nil)
 		h.conn.Resume()
 		h.conn.Log(exproto.LevelWarn, "hello")
 		h.conn.Send([]byte("sent"))
@@ -180,7 +181,7 @@ token 4294967295 answered SUCCESS`)
 func TestOtherCalls(t *testing.T) {
 	d, _ := start(t)
 	d.Receive("others")
-	expect(t, d.Calls(), "start_timer type=0 seconds=30\nset_timer id=3 ms=250\nset_timer id=3 ms=-1\n"+
+	expect(t, d.Calls(), "start_timer type=0 seconds=30\nset_timer id=3 ms=250\nset_timer id=3 ms=-1\nsave_state \"7\"\n"+
 		"resume\nclose \"done\"")
 	expect(t, d.Sent(), "sent")
 }

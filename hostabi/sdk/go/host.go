@@ -8,6 +8,7 @@ type Host interface {
 	Authenticate(conn, token int64, request []byte) Code
 	StartTimer(conn int64, t TimerType, seconds uint32) Code
 	SetTimer(conn int64, id uint32, ms int32) Code
+	SaveState(conn, token int64, state []byte) Code
 	Publish(conn, token int64, topic string, qos uint32, payload []byte) Code
 	Subscribe(conn, token int64, filter string, qos uint32) Code
 	Unsubscribe(conn, token int64, filter string) Code

@@ -27,6 +27,10 @@ func importStartTimer(conn int64, t, seconds uint32) uint32
 //go:wasmimport exproto_v1 set_timer
 func importSetTimer(conn int64, id, ms uint32) uint32
 
+//go:wasmimport exproto_v1 save_state
+//go:noescape
+func importSaveState(conn, token int64, p unsafe.Pointer, n uint32) uint32
+
 //go:wasmimport exproto_v1 publish
 //go:noescape
 func importPublish(conn, token int64, topic unsafe.Pointer, topicLen, qos uint32, p unsafe.Pointer, n uint32) uint32
@@ -75,6 +79,11 @@ func (imports) StartTimer(conn int64, t TimerType, seconds uint32) Code {
 
 func (imports) SetTimer(conn int64, id uint32, ms int32) Code {
 	return Code(importSetTimer(conn, id, uint32(ms)))
+}
+
+func (imports) SaveState(conn, token int64, state []byte) Code {
+	p, n := bytesAt(state)
+	return Code(importSaveState(conn, token, p, n))
 }
 
 func (imports) Publish(conn, token int64, topic string, qos uint32, payload []byte) Code {

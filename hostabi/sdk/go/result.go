@@ -45,6 +45,7 @@ func (c Code) String() string {
 type Result struct {
 	Code    Code
 	Message string // for a person; empty on success
+	State   string // of an Authenticate that succeeded: what SaveState saved last, as bytes; empty without any
 }
 
 // OK reports whether the call succeeded.
@@ -57,6 +58,8 @@ func parseResult(b []byte) (r Result, err error) {
 			r.Code = Code(uint32Of(f.value))
 		case 2:
 			r.Message = string(f.bytes)
+		case 3:
+			r.State = string(f.bytes)
 		}
 		return nil
 	})

@@ -25,6 +25,11 @@ func (t TokenCalls) Authenticate(client ClientInfo, password string) Code {
 	return t.conn.host.Authenticate(t.conn.id, t.token, request)
 }
 
+// SaveState is [Conn.SaveState] with a token.
+func (t TokenCalls) SaveState(state []byte) Code {
+	return t.conn.host.SaveState(t.conn.id, t.token, state)
+}
+
 // Publish is [Conn.Publish] with a token.
 func (t TokenCalls) Publish(topic string, qos uint32, payload []byte) Code {
 	return t.conn.host.Publish(t.conn.id, t.token, topic, qos, payload)

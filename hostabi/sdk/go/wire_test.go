@@ -28,7 +28,7 @@ func TestMalformedMessages(t *testing.T) {
 func TestUnknownFieldsAreSkipped(t *testing.T) {
 	b := []byte("\x9a\x06\x02hi" + "\x99\x0612345678" + "\x9d\x061234" + "\x98\x06\x07")
 	r, err := parseResult(append(b, hostabi.AppendCodeResponse(nil, hostabi.CodeLimit, "later")...))
-	if err != nil || r != (Result{Limit, "later"}) {
+	if err != nil || r != (Result{Code: Limit, Message: "later"}) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 }

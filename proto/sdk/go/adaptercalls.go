@@ -32,6 +32,9 @@ func (a *adapterCalls) do(command *handlerv1.Command) error {
 	return resultError(answer.GetCode(), answer.GetMessage())
 }
 
+// state returns nil: the ExProto dialects have none.
+func (*adapterCalls) state() []byte { return nil }
+
 func (a *adapterCalls) call(ctx context.Context, command *handlerv1.Command) (*exproto.CodeResponse, error) {
 	switch x := command.GetCommand().(type) {
 	case *handlerv1.Command_Send:

@@ -25,6 +25,8 @@ type Conn struct {
 type gateway interface {
 	do(command *handlerv1.Command) error
 	tell(command *handlerv1.Command) error
+	// state returns what came with the result of the login.
+	state() []byte
 }
 
 // ID returns the id of the connection: opaque, and unique among all gateways.
@@ -78,10 +80,24 @@ func milliseconds(d time.Duration) int32 {
 	return int32(min(d.Milliseconds(), math.MaxInt32))
 }
 
-// Authenticate logs the device in at the broker.
+// Authenticate logs the device in at the broker. If it succeeds, State returns what the gateway keeps for the device.
 func (c *Conn) Authenticate(client *ClientInfo, password string) error {
 	return c.gateway.do(&handlerv1.Command{Command: &handlerv1.Command_Authenticate{
 		Authenticate: &handlerv1.Authenticate{Clientinfo: client, Password: password},
+	}})
+}
+
+// State returns what SaveState saved last for this device and handler, as it came with the result of Authenticate. It is
+// nil before that, and if nothing is kept.
+func (c *Conn) State() []byte { return c.gateway.state() }
+
+// SaveState replaces the state that the gateway keeps for this device and handler: at most 4 KiB, unless it is
+// configured otherwise. It comes back with the device's next login, also after a restart; an empty one deletes it. It
+// returns once the state is durable, within a second: to go on meanwhile, call it in a goroutine. It works only in the
+// dialect session, with a gateway that keeps state; otherwise it returns [CodeParamsTypeError] or [CodeUnknown].
+func (c *Conn) SaveState(state []byte) error {
+	return c.gateway.do(&handlerv1.Command{Command: &handlerv1.Command_SaveState{
+		SaveState: &handlerv1.SaveState{State: state},
 	}})
 }
 

@@ -17,6 +17,7 @@ import (
 const (
 	sessionVersion = 1
 	featureTimers  = "timers"
+	featureState   = "state"
 )
 
 // sessions serves the dialect session.
@@ -31,6 +32,7 @@ type session struct {
 	out       *outbox
 	conns     map[uint64]*sessionConn // owned by the receiving goroutine
 	timers    bool                    // the gateway knows SetTimer
+	keeps     bool                    // the gateway knows SaveState
 	callbacks sync.WaitGroup
 }
 
@@ -44,6 +46,7 @@ func (s *sessions) Session(stream grpc.BidiStreamingServer[handlerv1.GatewayFram
 	x := &session{
 		cfg: s.cfg, out: newOutbox(ctx), conns: make(map[uint64]*sessionConn),
 		timers: slices.Contains(hello.GetFeatures(), featureTimers),
+		keeps:  slices.Contains(hello.GetFeatures(), featureState),
 	}
 	written := make(chan struct{})
 	go func() {
@@ -72,8 +75,12 @@ func (s *sessions) greet(
 		return nil, status.Errorf(codes.FailedPrecondition,
 			"the first frame must be a hello of version %d or later; it has version %d", sessionVersion, v)
 	}
+	var used []string
+	if slices.Contains(first.GetHello().GetFeatures(), featureState) {
+		used = []string{featureState}
+	}
 	return first.GetHello(), stream.Send(&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{
-		Version: sessionVersion, Program: "exgate-go", WindowEvents: s.cfg.Window,
+		Version: sessionVersion, Program: "exgate-go", WindowEvents: s.cfg.Window, Features: used,
 	}})
 }
 

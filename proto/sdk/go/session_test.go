@@ -28,7 +28,7 @@ type stream struct {
 // openSession opens a stream, of which both sides have said hello.
 func openSession(t *testing.T, address string) *stream {
 	t.Helper()
-	return openSessionWith(t, address, "timers")
+	return openSessionWith(t, address, "timers", "state")
 }
 
 // openSessionWith is openSession for a gateway with these features.
@@ -143,6 +143,10 @@ func (e *echo) OnReceivedBytes(c *handler.Conn, b []byte) {
 		e.said.add("%s subscribed: %v", c.ID(), c.Subscribe("t", 1))
 	case "alarm":
 		e.said.add("%s set: %v", c.ID(), c.SetTimer(3, 250*time.Millisecond))
+	case "login":
+		e.said.add("%s login: %v, state %q", c.ID(), c.Authenticate(&handler.ClientInfo{Clientid: "c"}, ""), c.State())
+	case "save":
+		e.said.add("%s saved: %v", c.ID(), c.SaveState([]byte("8")))
 	case "cancel":
 		e.said.add("%s cancelled: %v", c.ID(), c.SetTimer(3, -time.Second))
 	default:
@@ -213,6 +217,40 @@ func (s *stream) nextTimer() *handlerv1.SetTimer {
 		if c := s.next(); c.GetSetTimer() != nil {
 			s.events(result(c.GetConn(), c.GetToken()))
 			return c.GetSetTimer()
+		}
+	}
+}
+
+func TestSessionState(t *testing.T) {
+	address, said := serveEcho(t, handler.Config{})
+	s := openSession(t, address)
+	s.events(created(1, 1, false), received(1, 2, "login"), received(1, 3, "save"))
+	login := s.nextWithToken()
+	with := result(1, login.GetToken())
+	with.GetResult().State = []byte("7")
+	s.events(with)
+	save := s.nextWithToken()
+	expect(t, "saved", string(save.GetSaveState().GetState()), "8")
+	s.events(result(1, save.GetToken()))
+	s.acked(1, 3)
+	expect(t, "told", said.await(2), "id1 login: <nil>, state \"7\"\nid1 saved: <nil>")
+}
+
+func TestSessionStateOfAnOlderGateway(t *testing.T) {
+	address, said := serveEcho(t, handler.Config{})
+	s := openSessionWith(t, address)
+	s.events(created(1, 1, false), received(1, 2, "save"))
+	s.acked(1, 2)
+	expect(t, "told", said.await(1),
+		"id1 saved: PARAMS_TYPE_ERROR: the gateway keeps no state: it needs a newer version")
+}
+
+// nextWithToken reads commands up to the next one that has a result.
+func (s *stream) nextWithToken() *handlerv1.Command {
+	s.t.Helper()
+	for {
+		if c := s.next(); c.GetToken() != 0 {
+			return c
 		}
 	}
 }

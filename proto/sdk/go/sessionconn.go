@@ -21,7 +21,7 @@ type sessionConn struct {
 
 func (x *session) newConn(number uint64, e *handlerv1.Created) *sessionConn {
 	calls := &sessionCalls{
-		out: x.out, conn: number, timers: x.timers, waiting: make(map[uint64]chan *handlerv1.Result),
+		out: x.out, conn: number, timers: x.timers, keeps: x.keeps, waiting: make(map[uint64]chan *handlerv1.Result),
 	}
 	return &sessionConn{
 		Conn: &Conn{
@@ -112,10 +112,12 @@ type sessionCalls struct {
 	out    *outbox
 	conn   uint64
 	timers bool // the gateway knows SetTimer
+	keeps  bool // the gateway knows SaveState
 
 	mu      sync.Mutex // guards the fields below
 	token   uint64
 	waiting map[uint64]chan *handlerv1.Result
+	kept    []byte // the state that came with the login
 	ended   bool
 }
 
@@ -124,6 +126,7 @@ var _ gateway = (*sessionCalls)(nil)
 var (
 	errNotAlive = &Error{Code: CodeNotAlive, Message: "the connection is closed or its stream has ended"}
 	errNoTimers = &Error{Code: CodeParamsTypeError, Message: "the gateway has no timers: it needs a newer version"}
+	errNoState  = &Error{Code: CodeParamsTypeError, Message: "the gateway keeps no state: it needs a newer version"}
 )
 
 func (g *sessionCalls) tell(command *handlerv1.Command) error {
@@ -138,6 +141,9 @@ func (g *sessionCalls) tell(command *handlerv1.Command) error {
 func (g *sessionCalls) do(command *handlerv1.Command) error {
 	if command.GetSetTimer() != nil && !g.timers {
 		return errNoTimers
+	}
+	if command.GetSaveState() != nil && !g.keeps {
+		return errNoState
 	}
 	result, ok := g.begin(command)
 	if !ok {
@@ -182,8 +188,17 @@ func (g *sessionCalls) settle(r *handlerv1.Result) {
 	defer g.mu.Unlock()
 	if result, ok := g.waiting[r.GetToken()]; ok {
 		delete(g.waiting, r.GetToken())
+		if len(r.GetState()) > 0 {
+			g.kept = r.GetState()
+		}
 		result <- r
 	}
+}
+
+func (g *sessionCalls) state() []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.kept
 }
 
 func (g *sessionCalls) over() bool {
@@ -205,7 +220,7 @@ func (g *sessionCalls) end() {
 
 // size estimates the size of a command.
 func size(command *handlerv1.Command) int {
-	return commandOverhead + len(command.GetSend()) + len(command.GetPublish().GetPayload()) +
+	return commandOverhead + len(command.GetSend()) + len(command.GetSaveState().GetState()) + len(command.GetPublish().GetPayload()) +
 		len(command.GetRawPublish().GetPayload())
 }
 

@@ -24,7 +24,8 @@ const (
 	orderResume       order = 12
 	orderRawPublish   order = 13
 	orderSetTimer     order = 14
-	unknownOrder      order = 15
+	orderSaveState    order = 15
+	unknownOrder      order = 16
 )
 
 // Fields of exgate.handler.v1 that are parsed by hand: a frame with millions of empty commands must not become millions

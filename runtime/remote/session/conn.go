@@ -50,6 +50,7 @@ type conn struct {
 var (
 	_ gateway.ConnectionHandler = (*conn)(nil)
 	_ gateway.Drainer           = (*conn)(nil)
+	_ gateway.StateKeeper       = (*conn)(nil)
 )
 
 func (c *conn) OnSocketCreated(info gateway.ConnInfo) error {
@@ -109,6 +110,13 @@ func (c *conn) OnAlarm(id uint32) error {
 		return err
 	}
 	return c.putEvent(alarmEvent, body)
+}
+
+// KeepsState reports whether the handler uses featureState.
+func (c *conn) KeepsState() bool {
+	c.session.mu.Lock()
+	defer c.session.mu.Unlock()
+	return c.line != nil && c.line.keepsState
 }
 
 func (c *conn) OnDrain() error { return c.putEvent(drainEvent, nil) }

@@ -53,7 +53,13 @@ func (st *stream) executeAsync(c *conn, command *command) gateway.Result {
 	done := st.done(command)
 	switch command.Order {
 	case orderAuthenticate:
-		return c.authenticate(command.Body, done)
+		return c.authenticate(command.Body, st.loggedIn(c, command))
+	case orderSaveState:
+		var m handlerv1.SaveState
+		if proto.Unmarshal(command.Body, &m) != nil {
+			return resultMalformed
+		}
+		return c.conn.SaveState(m.GetState(), done)
 	case orderPublish:
 		return publishing(command.Body, done, c.conn.Publish)
 	case orderSubscribe:
@@ -150,8 +156,20 @@ func (st *stream) done(command *command) gateway.Done {
 	return func(result gateway.Result) { st.settle(&settled, result) }
 }
 
+// loggedIn is done for a login: the state of the device comes with its result.
+func (st *stream) loggedIn(c *conn, command *command) gateway.Done {
+	settled := *command
+	settled.Body = nil
+	return func(result gateway.Result) { st.settleWith(&settled, result, c.conn.State()) }
+}
+
 // settle counts the result of a command, and sends it if the handler asked for it.
 func (st *stream) settle(command *command, result gateway.Result) {
+	st.settleWith(command, result, nil)
+}
+
+// settleWith is settle for a result with the state of the device.
+func (st *stream) settleWith(command *command, result gateway.Result, state []byte) {
 	s := st.session
 	s.metrics.command(command.Order, result)
 	if command.Token == 0 {
@@ -159,7 +177,7 @@ func (st *stream) settle(command *command, result gateway.Result) {
 	}
 	response := convert.CodeResponse(result)
 	body, err := proto.Marshal(&handlerv1.Result{
-		Token: command.Token, Code: response.GetCode(), Message: response.GetMessage(),
+		Token: command.Token, Code: response.GetCode(), Message: response.GetMessage(), State: state,
 	})
 	if err != nil {
 		return // cannot fail: numbers and valid text

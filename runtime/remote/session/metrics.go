@@ -15,6 +15,7 @@ var commandNames = [unknownOrder + 1]string{
 	orderClose:        "Close",
 	orderStartTimer:   "StartTimer",
 	orderSetTimer:     "SetTimer",
+	orderSaveState:    "SaveState",
 	orderAuthenticate: "Authenticate",
 	orderPublish:      "Publish",
 	orderSubscribe:    "Subscribe",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	protocolVersion = 1
 	// featureTimers says that the gateway knows the command set_timer.
 	featureTimers = "timers"
+	// featureState says that the gateway knows the command save_state. Results of logins have the state of the device
+	// for handlers that use it.
+	featureState = "state"
 	// A handler that has been silent for pingAfter, or a quarter of the timeout, is pinged. It has pongTimeout, or half
 	// the timeout, to answer.
 	pingAfter   = 10 * time.Second
@@ -40,7 +44,9 @@ type stream struct {
 	signal  chan struct{} // there is something to send
 	limits  windowLimits
 	batch   int
-	full    int // size at which a frame with several events is full
+	// the handler uses featureState
+	keepsState bool
+	full       int // size at which a frame with several events is full
 
 	lastHeard atomic.Int64 // when the handler last sent a frame, on Session.now's clock
 	pinged    atomic.Int64 // when the handler was pinged; 0 if no ping is pending
@@ -99,7 +105,7 @@ func (st *stream) handshake() error {
 		Version: protocolVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: windowEvents,
 		WindowBytes:   windowBytes,
 		CallTimeoutMs: uint32(min(s.timeout.Milliseconds(), 1<<32-1)),
-		Features:      []string{featureTimers},
+		Features:      []string{featureTimers, featureState},
 	}
 	if err := st.rpc.SendMsg(&handlerv1.GatewayFrame{Hello: hello}); err != nil {
 		return target.MarkUnprocessedStream(st.rpc, st.ended(err))
@@ -122,6 +128,7 @@ func (st *stream) acceptHello(h *handlerv1.HandlerHello) error {
 		Bytes:  lowerOf(windowBytes, h.GetWindowBytes()),
 	}
 	st.batch = lowerOf(st.session.target.MaxBatch, h.GetMaxBatch())
+	st.keepsState = slices.Contains(h.GetFeatures(), featureState)
 	return nil
 }
 

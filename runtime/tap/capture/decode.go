@@ -43,7 +43,7 @@ func (l *line) record() (tap.Record, error) {
 		code, err := codeOf(l.Result)
 		return tap.Record{
 			Kind: tap.Result, Call: l.Of, Refused: l.Refused,
-			Result: gateway.Result{Code: code, Message: l.Message},
+			Result: gateway.Result{Code: code, Message: l.Message}, Data: l.state(),
 		}, err
 	case l.Failed != "":
 		return tap.Record{Kind: tap.Handled, Err: errors.New(l.Failed)}, nil
@@ -136,6 +136,14 @@ func (l *line) alarm() uint32 {
 	return *l.Alarm
 }
 
+// state returns the state that came with a result, nil without any.
+func (l *line) state() []byte {
+	if b := l.bytes(); len(b) > 0 {
+		return b
+	}
+	return nil
+}
+
 func (l *line) closeReason() gateway.CloseReason {
 	return gateway.CloseReason{Code: l.Code, Name: l.Reason, Detail: l.Detail}
 }
@@ -149,7 +157,7 @@ func (l *line) callRecord() tap.Record {
 		Kind: kind, Call: l.ID, Wanted: l.Wanted, Topic: l.Topic, QoS: l.QoS, Seconds: l.Seconds,
 		Timer: l.timer(), Alarm: l.alarm(), Millis: l.Millis, Reason: l.closeReason(),
 	}
-	if kind == tap.Send || kind == tap.Publish {
+	if kind == tap.Send || kind == tap.Publish || kind == tap.SaveState {
 		r.Data = l.bytes()
 	}
 	if kind == tap.Publish {

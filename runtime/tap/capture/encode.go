@@ -23,6 +23,7 @@ func lineOf(r tap.Record) line {
 		l.Failed = r.Err.Error()
 	case r.Kind == tap.Result:
 		l.Result, l.Message, l.Of, l.Refused = r.Result.Code.String(), r.Result.Message, r.Call, r.Refused
+		l.data = dataOf(r.Data)
 	case r.Kind.Event():
 		l.Event = r.Kind.String()
 		l.event(r)
@@ -81,7 +82,7 @@ func (l *line) reason(r gateway.CloseReason) { l.Reason, l.Code, l.Detail = r.Na
 
 func (l *line) call(r tap.Record) {
 	switch r.Kind {
-	case tap.Send:
+	case tap.Send, tap.SaveState:
 		l.data = dataOf(r.Data)
 	case tap.Close:
 		l.reason(r.Reason)

@@ -26,6 +26,7 @@ var (
 	_ gateway.ConnectionHandler = (*conn)(nil)
 	_ gateway.AlarmHandler      = (*conn)(nil)
 	_ gateway.Drainer           = (*conn)(nil)
+	_ gateway.StateKeeper       = (*conn)(nil)
 )
 
 // Digest returns the digest of the connection's version.
@@ -54,6 +55,12 @@ func (h *conn) OnAlarm(id uint32) error {
 		return nil
 	}
 	return h.note(a.OnAlarm(id))
+}
+
+// KeepsState asks the version that serves the connection.
+func (h *conn) KeepsState() bool {
+	k, ok := h.handler.(gateway.StateKeeper)
+	return ok && k.KeepsState()
 }
 
 func (h *conn) OnReceivedMessages(messages []gateway.Message) error {

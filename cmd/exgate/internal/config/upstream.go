@@ -39,6 +39,11 @@ type Upstream struct {
 	GatewayStatus  GatewayStatus  `koanf:"gateway_status"`
 	Authentication Authentication `koanf:"authentication"`
 	Spool          Spool          `koanf:"spool"`
+
+	State         string `koanf:"state" oneof:"local"`
+	StateFolder   string `koanf:"state_folder" path:"dir"`
+	StateBytes    int    `koanf:"state_bytes" min:"1" max:"32768" unit:"bytes"`
+	StateMaxBytes int    `koanf:"state_max_bytes" min:"1" unit:"bytes"`
 }
 
 // Embedded is the broker inside the gateway.
@@ -121,6 +126,7 @@ func (r rules) upstream() {
 		r.address("upstream.embedded.bind", u.Embedded.Bind)
 		r.authFile("upstream.embedded.auth_file", u.Embedded.AuthFile)
 		r.onlyElsewhere()
+		r.state(u)
 		return
 	}
 	r.exclusive("upstream.embedded", "upstream.url")
@@ -133,13 +139,15 @@ func (r rules) upstream() {
 	r.statuses(u)
 	r.sharing(u)
 	r.spool("upstream.spool", u.Spool)
+	r.state(u)
 }
 
 // onlyElsewhere refuses settings that the embedded broker does not use.
 func (r rules) onlyElsewhere() {
 	for _, name := range schema.children["upstream"].names() {
 		key := "upstream." + name
-		if at, said := r.cfg.said(key); said && name != "embedded" && !r.broken(key) {
+		if at, said := r.cfg.said(key); said && name != "embedded" &&
+			!strings.HasPrefix(name, "state") && !r.broken(key) {
 			r.problems.add(at, key, "applies only to a broker at upstream.url, not to the embedded one")
 		}
 	}

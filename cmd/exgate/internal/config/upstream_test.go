@@ -43,6 +43,10 @@ upstream:
        issuer: i, audience: a, claims: ["sub=${clientid}"], acl_claim: c, tls: {ca: cert.pem}}
   spool:
     {folder: spool, max_bytes: 2KiB, max_bytes_per_device: 1KiB, max_age: 1h, when_full: drop_oldest, drain_rate: 5}
+  state: local
+  state_folder: kept
+  state_bytes: 1KiB
+  state_max_bytes: 1MiB
 listeners:
   a: {bind: ':1', handler: {wasm: m.wasm}, session: device, publish_topics: ["a/${module}/#"], subscribe_topics: []}
   b: {bind: ':2', handler: {wasm: 'builtin:line'}}

@@ -45,6 +45,7 @@ type tracedHandler struct {
 var (
 	_ gateway.AlarmHandler = (*tracedHandler)(nil)
 	_ gateway.Drainer      = (*tracedHandler)(nil)
+	_ gateway.StateKeeper  = (*tracedHandler)(nil)
 )
 
 func (h *tracedHandler) OnSocketCreated(info gateway.ConnInfo) error {
@@ -68,6 +69,11 @@ func (h *tracedHandler) OnAlarm(id uint32) error {
 		return a.OnAlarm(id)
 	}
 	return nil
+}
+
+func (h *tracedHandler) KeepsState() bool {
+	k, ok := h.inner.(gateway.StateKeeper)
+	return ok && k.KeepsState()
 }
 
 func (h *tracedHandler) OnReceivedMessages(messages []gateway.Message) error {

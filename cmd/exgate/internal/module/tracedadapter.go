@@ -79,6 +79,12 @@ func (a tracedAdapter) SetTimer(id uint32, ms int32) gateway.Result {
 	return r
 }
 
+func (a tracedAdapter) SaveState(value []byte, done gateway.Done) gateway.Result {
+	return a.call("save_state", done, func(done gateway.Done) gateway.Result {
+		return a.ConnectionAdapter.SaveState(value, done)
+	}, "%s", a.h.console.bytes(value))
+}
+
 func (a tracedAdapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
 	return a.call("publish", done, func(done gateway.Done) gateway.Result {
 		return a.ConnectionAdapter.Publish(topic, qos, payload, done)

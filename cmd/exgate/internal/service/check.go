@@ -133,6 +133,9 @@ func Folders(cfg *config.Config) []Folder {
 	if path := cfg.Upstream.Spool.Folder; path != "" {
 		all = append(all, Folder{"upstream.spool.folder", path})
 	}
+	if cfg.Upstream.LocalState() != "" {
+		all = append(all, stateFolder(cfg.Upstream))
+	}
 	for _, name := range cfg.Names() {
 		if path := cfg.Listeners[name].Capture.Folder; path != "" {
 			all = append(all, Folder{"listeners." + name + ".capture.folder", path})

@@ -72,7 +72,7 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Su
 	s.ofModules.open = make(map[string]*moduleListener)
 	s.stops = append(s.stops, s.ofModules.end)
 	steps := []func(context.Context) error{
-		s.startUpstream, s.startAdapter, s.startMetrics, s.startModules,
+		s.startUpstream, s.startState, s.startAdapter, s.startMetrics, s.startModules,
 		s.startListeners, from.opened,
 	}
 	for _, start := range steps {

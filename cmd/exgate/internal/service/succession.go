@@ -125,11 +125,12 @@ func (s *Service) Leave(ctx context.Context) error {
 
 // DevicesMayStay reports whether connections can stay alongside another process with the same configuration. They
 // cannot with the embedded broker, because devices of the two processes would not see each other's messages; nor with a
-// gRPC handler, whose calls reach only one of the processes; nor with shared sessions, a gateway status or a spool,
-// which only one process can have at a time.
+// gRPC handler, whose calls reach only one of the processes; nor with shared sessions, a gateway status, a spool or
+// local state, which only one process can have at a time.
 func (s *Service) DevicesMayStay() bool {
 	u := s.cfg.Upstream
-	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.GatewayStatus.Topic == "" &&
+	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.LocalState() == "" &&
+		u.GatewayStatus.Topic == "" &&
 		!s.upstream.isShared()
 }
 

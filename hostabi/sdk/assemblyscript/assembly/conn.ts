@@ -53,6 +53,16 @@ export class Conn {
     return <Code>host.setTimer(this.id, id, ms);
   }
 
+  /**
+   * Replaces the state that the gateway keeps for this device and module: at most 4 KiB, unless it is configured otherwise. It comes back as
+   * Outcome.state of the device's next authenticate, also after a restart and for a newer version of the module; an empty one deletes it. Save
+   * whenever something has changed: what is saved within half a second is written once. With a token, onResult says when it is durable. A module
+   * that calls this needs a gateway with minor version 1 of the contract; Code.Unsupported means that the gateway keeps no state.
+   */
+  saveState(token: i64, state: Uint8Array): Code {
+    return <Code>host.saveState(this.id, token, state.dataStart, state.length);
+  }
+
   /** Continues reading the socket after Action.Pause. */
   resume(): Code {
     return <Code>host.resume(this.id);

@@ -18,6 +18,9 @@ export declare function startTimer(conn: i64, timer: i32, seconds: u32): i32;
 @external("exproto_v1", "set_timer")
 export declare function setTimer(conn: i64, id: u32, ms: i32): i32;
 
+@external("exproto_v1", "save_state")
+export declare function saveState(conn: i64, token: i64, state: usize, n: i32): i32;
+
 @external("exproto_v1", "publish")
 export declare function publish(conn: i64, token: i64, topic: usize, topicN: i32, qos: u32, payload: usize, n: i32): i32;
 

@@ -50,7 +50,7 @@ function readMessage(fields: Fields): Message | null {
         m.topic = fields.text();
         break;
       case 6:
-        m.payload = copyOf(fields.start, fields.length);
+        m.payload = fields.bytes();
         break;
       case 7:
         m.timestamp = fields.value;
@@ -58,11 +58,4 @@ function readMessage(fields: Fields): Message | null {
     }
   }
   return fields.malformed ? null : m;
-}
-
-/** Bytes that outlive the event. */
-function copyOf(start: usize, n: i32): Uint8Array {
-  const bytes = new Uint8Array(n);
-  memory.copy(bytes.dataStart, start, n);
-  return bytes;
 }

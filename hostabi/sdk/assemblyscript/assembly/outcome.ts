@@ -6,6 +6,8 @@ export class Outcome {
   code: Code = Code.Success;
   /** For a person; empty on success. */
   message: string = "";
+  /** Of an authenticate that succeeded: what saveState saved last; empty without any. */
+  state: Uint8Array = new Uint8Array(0);
 
   /** Whether it succeeded. */
   get ok(): bool {
@@ -19,6 +21,7 @@ export function readOutcome(fields: Fields): Outcome | null {
   while (fields.next()) {
     if (fields.number == 1) outcome.code = <Code>fields.low();
     if (fields.number == 2) outcome.message = fields.text();
+    if (fields.number == 3) outcome.state = fields.bytes();
   }
   return fields.malformed ? null : outcome;
 }

@@ -25,6 +25,13 @@ export class Fields {
     return String.UTF8.decodeUnsafe(this.start, this.length);
   }
 
+  /** A copy of the field's bytes, which outlives the event. */
+  bytes(): Uint8Array {
+    const copy = new Uint8Array(this.length);
+    memory.copy(copy.dataStart, this.start, this.length);
+    return copy;
+  }
+
   /** The field as a message. */
   message(): Fields {
     return new Fields(this.start, this.start + this.length);

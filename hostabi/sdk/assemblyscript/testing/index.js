@@ -74,6 +74,11 @@ export class Gateway {
     return this.#event(5, conn, token, message(number(1, code), text(2, why)));
   }
 
+  /** Delivers the outcome of an authenticate that succeeded, with the state that the gateway keeps for the device. */
+  loggedIn(conn, token, state) {
+    return this.#event(5, conn, token, message(bytesField(3, state)));
+  }
+
   /** Announces that the gateway stops, or that a newer version of the module is loaded. */
   drain(conn) {
     return this.#event(6, conn, 0, "");
@@ -136,6 +141,7 @@ export class Gateway {
       },
       start_timer: (conn, timer, seconds) => this.#note("start_timer", `${conn} type=${timer} seconds=${seconds >>> 0}`),
       set_timer: (conn, id, ms) => this.#note("set_timer", `${conn} id=${id >>> 0} ms=${ms}`),
+      save_state: (conn, token, at, n) => this.#note("save_state", `${conn} token=${token} ${quoted(at, n)}`),
       publish: (conn, token, topic, topicN, qos, at, n) =>
         this.#note("publish", `${conn} token=${token} ${quoted(topic, topicN)} qos=${qos >>> 0} ${quoted(at, n)}`),
       subscribe: (conn, token, at, n, qos) => this.#note("subscribe", `${conn} token=${token} ${quoted(at, n)} qos=${qos >>> 0}`),

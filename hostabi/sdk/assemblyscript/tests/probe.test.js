@@ -40,6 +40,14 @@ test("a timer is set, cancelled and fires", () => {
   assert.equal(gateway.sent(1).toString(), "ok\nok\nalarm 3\n");
 });
 
+test("state is saved and comes back", () => {
+  gateway.bytes(1, "save a b\nsave\n");
+  assert.deepEqual(gateway.calls(), ['save_state 1 token=5 "a b"', 'save_state 1 token=5 ""']);
+  gateway.bytes(1, "auth bus\n");
+  assert.equal(gateway.loggedIn(1, 1, "7"), Action.Continue);
+  assert.equal(gateway.sent(1).toString(), "result 1 0\nkept 7\n");
+});
+
 test("messages have every field", () => {
   gateway.messages(1, { node: "n", id: "i", qos: 1, from: "f", topic: "t", payload: "p", timestamp: 1_790_000_000_000 }, {});
   const want = "message node=n id=i qos=1 from=f topic=t at=1790000000000 payload=p\nmessage node= id= qos=0 from= topic= at=0 payload=\n";

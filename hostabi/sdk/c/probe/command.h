@@ -8,7 +8,7 @@
 #define PREFIX_MAX 64u
 #define CONNECTIONS_MAX 2000u
 
-enum { TOKEN_AUTH = 1, TOKEN_PUB, TOKEN_SUB, TOKEN_UNSUB };
+enum { TOKEN_AUTH = 1, TOKEN_PUB, TOKEN_SUB, TOKEN_UNSUB, TOKEN_SAVE };
 
 struct device {
   xp_conn conn;
@@ -58,6 +58,11 @@ static void timer(struct device *d, xp_words *l, xp_str name) {
 static void alarm_in(struct device *d, xp_words *l, xp_str name) {
   uint32_t id = number(l), ms = number(l);
   if (whole(l)) accepted(name, xp_set_timer(d->conn, id, (int32_t)ms), true);
+}
+
+static void save(struct device *d, xp_words *l, xp_str name) {
+  xp_str state = text(l);
+  if (whole(l)) accepted(name, xp_save_state(d->conn, TOKEN_SAVE, state), false);
 }
 
 static void publish(struct device *d, xp_words *l, xp_str name, int64_t token) {
@@ -144,6 +149,7 @@ static xp_action run(struct device *d, xp_str s) {
   else if (xp_is(name, XP_STR("unsub"))) unsubscribe(d, &l, name);
   else if (xp_is(name, XP_STR("timer"))) timer(d, &l, name);
   else if (xp_is(name, XP_STR("alarm"))) alarm_in(d, &l, name);
+  else if (xp_is(name, XP_STR("save"))) save(d, &l, name);
   else if (xp_is(name, XP_STR("mount"))) mount(d, &l);
   else if (xp_is(name, XP_STR("log"))) log_line(&l);
   else if (xp_is(name, XP_STR("close"))) accepted(name, xp_close(d->conn, text(&l)), false);

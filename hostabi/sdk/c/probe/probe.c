@@ -126,6 +126,7 @@ static xp_action on_result(xp_conn conn, int64_t token, xp_result r) {
   put_number(r.code);
   if (r.message.n > 0) put_named(XP_STR(" "), r.message);
   put(XP_STR("\n"));
+  if (r.state.n > 0) put_named(XP_STR("kept "), r.state), put(XP_STR("\n"));
   answer_flush();
   if (token == TOKEN_AUTH) xp_resume(conn);
   return XP_CONTINUE;

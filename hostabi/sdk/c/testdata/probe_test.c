@@ -40,12 +40,15 @@ static void calls(void) {
                   "set_timer 8 id=3 ms=-1\n"
                   "log 4 \"w\"\n"
                   "close 8 \"why\"\n");
+  xp_test_bytes(8, XP_STR("save a b\n"));
+  XP_EXPECT_INT(xp_test_logged_in(8, 1, XP_STR("7")), XP_CONTINUE);
+  XP_EXPECT_CALLS("save_state 8 token=5 \"a b\"\nresume 8\n");
   xp_test_refuse("publish", XP_LIMIT);
   xp_test_refuse("resume", XP_UNSUPPORTED);
   xp_test_bytes(8, XP_STR("pub t 1\nresume\nsub f 1\n"));
   xp_test_refuse("publish", XP_OK);
   xp_test_bytes(8, XP_STR("pub t 1\n"));
-  XP_EXPECT_SENT(8, "created type=0 peer=:0 local=:0 cn= dn=\nok\nresult 1 5 not you\nok\nok\nok\nok\nrefused pub 16\nrefused resume 17\n");
+  XP_EXPECT_SENT(8, "created type=0 peer=:0 local=:0 cn= dn=\nok\nresult 1 5 not you\nok\nok\nok\nok\nresult 1 0\nkept 7\nrefused pub 16\nrefused resume 17\n");
   xp_test_disconnect(8, "normal");
   XP_EXPECT_INT(xp_host_send(8, "late", 4), XP_NOT_ALIVE);
   XP_EXPECT_INT(xp_resume(8), XP_NOT_ALIVE);

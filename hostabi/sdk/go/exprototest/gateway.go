@@ -82,12 +82,23 @@ func (d *Device) Deliver(messages ...exproto.Message) exproto.Action {
 // Answer delivers the broker's answer to the oldest pending call.
 func (d *Device) Answer(code exproto.Code, message string) exproto.Action {
 	d.gateway.t.Helper()
+	return d.answer(hostabi.AppendCodeResponse(nil, hostabi.Code(code), message))
+}
+
+// LogIn is Answer for an Authenticate that succeeds, with the state that the gateway keeps for the device.
+func (d *Device) LogIn(state string) exproto.Action {
+	d.gateway.t.Helper()
+	return d.answer(hostabi.AppendState(hostabi.AppendCodeResponse(nil, hostabi.CodeSuccess, ""), []byte(state)))
+}
+
+func (d *Device) answer(body []byte) exproto.Action {
+	d.gateway.t.Helper()
 	if len(d.waiting) == 0 {
 		d.gateway.t.Fatal("no call of this device waits for an answer")
 	}
 	token := d.waiting[0]
 	d.waiting = d.waiting[1:]
-	return d.event(hostabi.KindResult, token, hostabi.AppendCodeResponse(nil, hostabi.Code(code), message))
+	return d.event(hostabi.KindResult, token, body)
 }
 
 // Timeout delivers the keepalive timeout.

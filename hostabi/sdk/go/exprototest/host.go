@@ -45,6 +45,10 @@ func (h *host) SetTimer(conn int64, id uint32, ms int32) exproto.Code {
 	return h.gateway().note(conn, 0, "set_timer", "id=%d ms=%d", id, ms)
 }
 
+func (h *host) SaveState(conn, token int64, state []byte) exproto.Code {
+	return h.gateway().note(conn, token, "save_state", "%q", state)
+}
+
 func (h *host) Publish(conn, token int64, topic string, qos uint32, payload []byte) exproto.Code {
 	return h.gateway().note(conn, token, "publish", "%q qos=%d %q", topic, qos, payload)
 }

@@ -58,6 +58,9 @@ func (d *device) call(command string, w *words) func() {
 		ok = true
 		id, ms := w.number(), w.number()
 		code = func() exproto.Code { return d.conn.SetTimer(id, int32(ms)) }
+	case "save":
+		state := []byte(w.text())
+		code = func() exproto.Code { return d.conn.WithToken(tokenSave).SaveState(state) }
 	case "pub":
 		topic, qos, payload := w.word(), w.number(), []byte(w.text())
 		code = func() exproto.Code { return d.conn.WithToken(tokenPub).Publish(topic, qos, payload) }

@@ -15,6 +15,7 @@ const (
 	tokenPub   = 2
 	tokenSub   = 3
 	tokenUnsub = 4
+	tokenSave  = 5
 )
 
 func protocol(config []byte) (exproto.NewHandler, error) {
@@ -149,6 +150,9 @@ func (d *device) OnResult(token int64, r exproto.Result) exproto.Action {
 		words = append(words, r.Message)
 	}
 	d.say(words...)
+	if r.State != "" {
+		d.say("kept", r.State)
+	}
 	if token == tokenAuth {
 		d.conn.Resume()
 	}

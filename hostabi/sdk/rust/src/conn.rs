@@ -53,6 +53,16 @@ impl Conn {
         host::set_timer(self.0, id, ms).accepted()
     }
 
+    /// Replaces the state that the gateway keeps for this device and module: at most 4 KiB, unless it is configured
+    /// otherwise. It comes back as [`Outcome::state`](crate::Outcome::state) of the device's next authenticate, also after
+    /// a restart and for a newer version of the module; an empty one deletes it. Save whenever something has changed: what
+    /// is saved within half a second is written once. With a token, the result says when it is durable. A module that
+    /// calls this needs a gateway with minor version 1 of the contract; [`Code::UNSUPPORTED`] means that the gateway keeps
+    /// no state.
+    pub fn save_state(self, token: i64, state: &[u8]) -> Result<(), Code> {
+        host::save_state(self.0, token, state).accepted()
+    }
+
     /// Continues reading the socket after [`Action::Pause`](crate::Action::Pause).
     pub fn resume(self) -> Result<(), Code> {
         host::resume(self.0).accepted()

@@ -31,6 +31,7 @@ mod imports {
             pub fn authenticate(conn: i64, token: i64, request: *const u8, n: usize) -> u32;
             pub fn start_timer(conn: i64, timer: u32, seconds: u32) -> u32;
             pub fn set_timer(conn: i64, id: u32, ms: i32) -> u32;
+            pub fn save_state(conn: i64, token: i64, state: *const u8, n: usize) -> u32;
             pub fn publish(conn: i64, token: i64, topic: *const u8, topic_n: usize, qos: u32, payload: *const u8, n: usize) -> u32;
             pub fn subscribe(conn: i64, token: i64, filter: *const u8, n: usize, qos: u32) -> u32;
             pub fn unsubscribe(conn: i64, token: i64, filter: *const u8, n: usize) -> u32;
@@ -60,6 +61,10 @@ mod imports {
 
     pub fn set_timer(conn: i64, id: u32, ms: i32) -> Code {
         Code(unsafe { exproto_v1::set_timer(conn, id, ms) })
+    }
+
+    pub fn save_state(conn: i64, token: i64, state: &[u8]) -> Code {
+        Code(unsafe { exproto_v1::save_state(conn, token, state.as_ptr(), state.len()) })
     }
 
     pub fn publish(conn: i64, token: i64, topic: &[u8], qos: u32, payload: &[u8]) -> Code {

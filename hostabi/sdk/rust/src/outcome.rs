@@ -35,6 +35,8 @@ pub struct Outcome<'a> {
     pub code: Code,
     /// For a person; empty on success.
     pub message: Cow<'a, str>,
+    /// Of an authenticate that succeeded: what [`Conn::save_state`](crate::Conn::save_state) saved last; empty without any.
+    pub state: &'a [u8],
 }
 
 impl<'a> Outcome<'a> {
@@ -44,12 +46,13 @@ impl<'a> Outcome<'a> {
     }
 
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
-        let mut outcome = Outcome { code: Code::SUCCESS, message: Cow::Borrowed("") };
+        let mut outcome = Outcome { code: Code::SUCCESS, message: Cow::Borrowed(""), state: &[] };
         for field in fields(body) {
             let field = field?;
             match field.number {
                 1 => outcome.code = Code(low(field.value)),
                 2 => outcome.message = text(field.bytes),
+                3 => outcome.state = field.bytes,
                 _ => {}
             }
         }

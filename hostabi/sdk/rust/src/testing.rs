@@ -86,6 +86,13 @@ impl<P: Protocol> Gateway<P> {
         self.0.event(5, conn, token, &encode::outcome(code, message))
     }
 
+    /// Delivers the outcome of an authenticate that succeeded, with the state that the gateway keeps for the device.
+    pub fn logged_in(&mut self, conn: i64, token: i64, state: &[u8]) -> Action {
+        let mut body = Vec::new();
+        put(&mut body, 3, state);
+        self.0.event(5, conn, token, &body)
+    }
+
     /// Announces that the gateway stops, or that a newer version of the module is loaded.
     pub fn drain(&mut self, conn: i64) -> Action {
         self.0.event(6, conn, 0, &[])
@@ -170,6 +177,10 @@ pub(crate) mod host {
 
     pub fn set_timer(conn: i64, id: u32, ms: i32) -> Code {
         note("set_timer", format!("{conn} id={id} ms={ms}"))
+    }
+
+    pub fn save_state(conn: i64, token: i64, state: &[u8]) -> Code {
+        note("save_state", format!("{conn} token={token} {}", quoted(state)))
     }
 
     pub fn publish(conn: i64, token: i64, topic: &[u8], qos: u32, payload: &[u8]) -> Code {

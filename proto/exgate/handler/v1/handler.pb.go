@@ -212,6 +212,8 @@ type GatewayHello struct {
 	// Names of extensions to this contract that the gateway supports:
 	//   - "timers": the command set_timer and the event alarm. A handler must not send set_timer to a gateway without it,
 	//     which would ignore the command unless it has a token.
+	//   - "state": the command save_state, and the state in the result of authenticate. The gateway reads the state of
+	//     devices only for a handler that lists it in its own hello.
 	Features      []string `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -955,7 +957,9 @@ type Result struct {
 	Token uint64             `protobuf:"varint,1,opt,name=token,proto3" json:"token,omitempty"`
 	Code  exproto.ResultCode `protobuf:"varint,2,opt,name=code,proto3,enum=emqx.exproto.v1.ResultCode" json:"code,omitempty"`
 	// The reason of a failure, for a person. Empty on success.
-	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// Only of an authenticate that succeeded: what save_state saved last for this device and handler. Empty without any.
+	State         []byte `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1011,6 +1015,13 @@ func (x *Result) GetMessage() string {
 	return ""
 }
 
+func (x *Result) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 // Command is a command for one connection.
 type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1038,6 +1049,7 @@ type Command struct {
 	//	*Command_Resume
 	//	*Command_RawPublish
 	//	*Command_SetTimer
+	//	*Command_SaveState
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1200,6 +1212,15 @@ func (x *Command) GetSetTimer() *SetTimer {
 	return nil
 }
 
+func (x *Command) GetSaveState() *SaveState {
+	if x != nil {
+		if x, ok := x.Command.(*Command_SaveState); ok {
+			return x.SaveState
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -1253,6 +1274,10 @@ type Command_SetTimer struct {
 	SetTimer *SetTimer `protobuf:"bytes,14,opt,name=set_timer,json=setTimer,proto3,oneof"`
 }
 
+type Command_SaveState struct {
+	SaveState *SaveState `protobuf:"bytes,15,opt,name=save_state,json=saveState,proto3,oneof"`
+}
+
 func (*Command_Send) isCommand_Command() {}
 
 func (*Command_Close) isCommand_Command() {}
@@ -1274,6 +1299,8 @@ func (*Command_Resume) isCommand_Command() {}
 func (*Command_RawPublish) isCommand_Command() {}
 
 func (*Command_SetTimer) isCommand_Command() {}
+
+func (*Command_SaveState) isCommand_Command() {}
 
 // Close has no fields.
 type Close struct {
@@ -1478,6 +1505,55 @@ func (x *SetTimer) GetMs() int32 {
 	return 0
 }
 
+// SaveState replaces the state of the authenticated device and this handler: one small value, which comes back with the
+// result of the device's next authenticate, also after a restart of the gateway. Its result follows once the value, or
+// one that was saved after it, is durable; values saved within half a second replace each other. It is not sent again
+// to a handler that gets the connection with resumed = true.
+type SaveState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most what the gateway keeps for a device, 4 KiB by default. Empty deletes the state.
+	State         []byte `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SaveState) Reset() {
+	*x = SaveState{}
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SaveState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SaveState) ProtoMessage() {}
+
+func (x *SaveState) ProtoReflect() protoreflect.Message {
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SaveState.ProtoReflect.Descriptor instead.
+func (*SaveState) Descriptor() ([]byte, []int) {
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SaveState) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 // Publish sends a message to the broker as the authenticated device. At qos 1 and 2, its result follows once the broker
 // has acknowledged the message.
 type Publish struct {
@@ -1492,7 +1568,7 @@ type Publish struct {
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1504,7 +1580,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1517,7 +1593,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{18}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Publish) GetTopic() string {
@@ -1554,7 +1630,7 @@ type Subscribe struct {
 
 func (x *Subscribe) Reset() {
 	*x = Subscribe{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1642,7 @@ func (x *Subscribe) String() string {
 func (*Subscribe) ProtoMessage() {}
 
 func (x *Subscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1655,7 @@ func (x *Subscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribe.ProtoReflect.Descriptor instead.
 func (*Subscribe) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{19}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Subscribe) GetTopic() string {
@@ -1606,7 +1682,7 @@ type Unsubscribe struct {
 
 func (x *Unsubscribe) Reset() {
 	*x = Unsubscribe{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1694,7 @@ func (x *Unsubscribe) String() string {
 func (*Unsubscribe) ProtoMessage() {}
 
 func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1707,7 @@ func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribe.ProtoReflect.Descriptor instead.
 func (*Unsubscribe) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{20}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Unsubscribe) GetTopic() string {
@@ -1650,7 +1726,7 @@ type Pause struct {
 
 func (x *Pause) Reset() {
 	*x = Pause{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +1738,7 @@ func (x *Pause) String() string {
 func (*Pause) ProtoMessage() {}
 
 func (x *Pause) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +1751,7 @@ func (x *Pause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pause.ProtoReflect.Descriptor instead.
 func (*Pause) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{21}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{22}
 }
 
 // Resume has no fields.
@@ -1687,7 +1763,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1699,7 +1775,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1712,7 +1788,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{22}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{23}
 }
 
 var File_exgate_handler_v1_handler_proto protoreflect.FileDescriptor
@@ -1777,11 +1853,12 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\bmessages\x18\x01 \x03(\v2\x18.emqx.exproto.v1.MessageR\bmessages\" \n" +
 	"\x06Closed\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\a\n" +
-	"\x05Drain\"i\n" +
+	"\x05Drain\"\x7f\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\x04R\x05token\x12/\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x1b.emqx.exproto.v1.ResultCodeR\x04code\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xbd\x05\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\fR\x05state\"\xfc\x05\n" +
 	"\aCommand\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x04R\x04conn\x12\x10\n" +
 	"\x03ack\x18\x02 \x01(\x04R\x03ack\x12\x14\n" +
@@ -1799,7 +1876,9 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\x06resume\x18\f \x01(\v2\x19.exgate.handler.v1.ResumeH\x00R\x06resume\x12=\n" +
 	"\vraw_publish\x18\r \x01(\v2\x1a.exgate.handler.v1.PublishH\x00R\n" +
 	"rawPublish\x12:\n" +
-	"\tset_timer\x18\x0e \x01(\v2\x1b.exgate.handler.v1.SetTimerH\x00R\bsetTimerB\t\n" +
+	"\tset_timer\x18\x0e \x01(\v2\x1b.exgate.handler.v1.SetTimerH\x00R\bsetTimer\x12=\n" +
+	"\n" +
+	"save_state\x18\x0f \x01(\v2\x1c.exgate.handler.v1.SaveStateH\x00R\tsaveStateB\t\n" +
 	"\acommand\"\a\n" +
 	"\x05Close\"g\n" +
 	"\fAuthenticate\x12;\n" +
@@ -1813,7 +1892,9 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\binterval\x18\x02 \x01(\rR\binterval\"*\n" +
 	"\bSetTimer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x0e\n" +
-	"\x02ms\x18\x02 \x01(\x11R\x02ms\"K\n" +
+	"\x02ms\x18\x02 \x01(\x11R\x02ms\"!\n" +
+	"\tSaveState\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\fR\x05state\"K\n" +
 	"\aPublish\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x10\n" +
 	"\x03qos\x18\x02 \x01(\rR\x03qos\x12\x18\n" +
@@ -1841,7 +1922,7 @@ func file_exgate_handler_v1_handler_proto_rawDescGZIP() []byte {
 	return file_exgate_handler_v1_handler_proto_rawDescData
 }
 
-var file_exgate_handler_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_exgate_handler_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_exgate_handler_v1_handler_proto_goTypes = []any{
 	(*GatewayFrame)(nil),       // 0: exgate.handler.v1.GatewayFrame
 	(*HandlerFrame)(nil),       // 1: exgate.handler.v1.HandlerFrame
@@ -1861,16 +1942,17 @@ var file_exgate_handler_v1_handler_proto_goTypes = []any{
 	(*Authenticate)(nil),       // 15: exgate.handler.v1.Authenticate
 	(*StartTimer)(nil),         // 16: exgate.handler.v1.StartTimer
 	(*SetTimer)(nil),           // 17: exgate.handler.v1.SetTimer
-	(*Publish)(nil),            // 18: exgate.handler.v1.Publish
-	(*Subscribe)(nil),          // 19: exgate.handler.v1.Subscribe
-	(*Unsubscribe)(nil),        // 20: exgate.handler.v1.Unsubscribe
-	(*Pause)(nil),              // 21: exgate.handler.v1.Pause
-	(*Resume)(nil),             // 22: exgate.handler.v1.Resume
-	(*exproto.ConnInfo)(nil),   // 23: emqx.exproto.v1.ConnInfo
-	(*exproto.ClientInfo)(nil), // 24: emqx.exproto.v1.ClientInfo
-	(exproto.TimerType)(0),     // 25: emqx.exproto.v1.TimerType
-	(*exproto.Message)(nil),    // 26: emqx.exproto.v1.Message
-	(exproto.ResultCode)(0),    // 27: emqx.exproto.v1.ResultCode
+	(*SaveState)(nil),          // 18: exgate.handler.v1.SaveState
+	(*Publish)(nil),            // 19: exgate.handler.v1.Publish
+	(*Subscribe)(nil),          // 20: exgate.handler.v1.Subscribe
+	(*Unsubscribe)(nil),        // 21: exgate.handler.v1.Unsubscribe
+	(*Pause)(nil),              // 22: exgate.handler.v1.Pause
+	(*Resume)(nil),             // 23: exgate.handler.v1.Resume
+	(*exproto.ConnInfo)(nil),   // 24: emqx.exproto.v1.ConnInfo
+	(*exproto.ClientInfo)(nil), // 25: emqx.exproto.v1.ClientInfo
+	(exproto.TimerType)(0),     // 26: emqx.exproto.v1.TimerType
+	(*exproto.Message)(nil),    // 27: emqx.exproto.v1.Message
+	(exproto.ResultCode)(0),    // 28: emqx.exproto.v1.ResultCode
 }
 var file_exgate_handler_v1_handler_proto_depIdxs = []int32{
 	2,  // 0: exgate.handler.v1.GatewayFrame.hello:type_name -> exgate.handler.v1.GatewayHello
@@ -1884,31 +1966,32 @@ var file_exgate_handler_v1_handler_proto_depIdxs = []int32{
 	11, // 8: exgate.handler.v1.Event.drain:type_name -> exgate.handler.v1.Drain
 	12, // 9: exgate.handler.v1.Event.result:type_name -> exgate.handler.v1.Result
 	8,  // 10: exgate.handler.v1.Event.alarm:type_name -> exgate.handler.v1.Alarm
-	23, // 11: exgate.handler.v1.Created.conninfo:type_name -> emqx.exproto.v1.ConnInfo
-	24, // 12: exgate.handler.v1.Created.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
+	24, // 11: exgate.handler.v1.Created.conninfo:type_name -> emqx.exproto.v1.ConnInfo
+	25, // 12: exgate.handler.v1.Created.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
 	6,  // 13: exgate.handler.v1.Created.properties:type_name -> exgate.handler.v1.Property
-	25, // 14: exgate.handler.v1.TimerTimeout.type:type_name -> emqx.exproto.v1.TimerType
-	26, // 15: exgate.handler.v1.Messages.messages:type_name -> emqx.exproto.v1.Message
-	27, // 16: exgate.handler.v1.Result.code:type_name -> emqx.exproto.v1.ResultCode
+	26, // 14: exgate.handler.v1.TimerTimeout.type:type_name -> emqx.exproto.v1.TimerType
+	27, // 15: exgate.handler.v1.Messages.messages:type_name -> emqx.exproto.v1.Message
+	28, // 16: exgate.handler.v1.Result.code:type_name -> emqx.exproto.v1.ResultCode
 	14, // 17: exgate.handler.v1.Command.close:type_name -> exgate.handler.v1.Close
 	15, // 18: exgate.handler.v1.Command.authenticate:type_name -> exgate.handler.v1.Authenticate
 	16, // 19: exgate.handler.v1.Command.start_timer:type_name -> exgate.handler.v1.StartTimer
-	18, // 20: exgate.handler.v1.Command.publish:type_name -> exgate.handler.v1.Publish
-	19, // 21: exgate.handler.v1.Command.subscribe:type_name -> exgate.handler.v1.Subscribe
-	20, // 22: exgate.handler.v1.Command.unsubscribe:type_name -> exgate.handler.v1.Unsubscribe
-	21, // 23: exgate.handler.v1.Command.pause:type_name -> exgate.handler.v1.Pause
-	22, // 24: exgate.handler.v1.Command.resume:type_name -> exgate.handler.v1.Resume
-	18, // 25: exgate.handler.v1.Command.raw_publish:type_name -> exgate.handler.v1.Publish
+	19, // 20: exgate.handler.v1.Command.publish:type_name -> exgate.handler.v1.Publish
+	20, // 21: exgate.handler.v1.Command.subscribe:type_name -> exgate.handler.v1.Subscribe
+	21, // 22: exgate.handler.v1.Command.unsubscribe:type_name -> exgate.handler.v1.Unsubscribe
+	22, // 23: exgate.handler.v1.Command.pause:type_name -> exgate.handler.v1.Pause
+	23, // 24: exgate.handler.v1.Command.resume:type_name -> exgate.handler.v1.Resume
+	19, // 25: exgate.handler.v1.Command.raw_publish:type_name -> exgate.handler.v1.Publish
 	17, // 26: exgate.handler.v1.Command.set_timer:type_name -> exgate.handler.v1.SetTimer
-	24, // 27: exgate.handler.v1.Authenticate.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
-	25, // 28: exgate.handler.v1.StartTimer.type:type_name -> emqx.exproto.v1.TimerType
-	0,  // 29: exgate.handler.v1.SessionHandler.Session:input_type -> exgate.handler.v1.GatewayFrame
-	1,  // 30: exgate.handler.v1.SessionHandler.Session:output_type -> exgate.handler.v1.HandlerFrame
-	30, // [30:31] is the sub-list for method output_type
-	29, // [29:30] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	18, // 27: exgate.handler.v1.Command.save_state:type_name -> exgate.handler.v1.SaveState
+	25, // 28: exgate.handler.v1.Authenticate.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
+	26, // 29: exgate.handler.v1.StartTimer.type:type_name -> emqx.exproto.v1.TimerType
+	0,  // 30: exgate.handler.v1.SessionHandler.Session:input_type -> exgate.handler.v1.GatewayFrame
+	1,  // 31: exgate.handler.v1.SessionHandler.Session:output_type -> exgate.handler.v1.HandlerFrame
+	31, // [31:32] is the sub-list for method output_type
+	30, // [30:31] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_exgate_handler_v1_handler_proto_init() }
@@ -1938,6 +2021,7 @@ func file_exgate_handler_v1_handler_proto_init() {
 		(*Command_Resume)(nil),
 		(*Command_RawPublish)(nil),
 		(*Command_SetTimer)(nil),
+		(*Command_SaveState)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1945,7 +2029,7 @@ func file_exgate_handler_v1_handler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_exgate_handler_v1_handler_proto_rawDesc), len(file_exgate_handler_v1_handler_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,6 +1,8 @@
 import * as argument from './arguments.js';
 import { Code, Result } from './result.js';
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * The connection of one device. Each dialect has a subclass with a method command(name, fields), whose
  * names and fields are those of the contract.
@@ -31,6 +33,15 @@ export class Conn {
 
   setTimer(id, ms) {
     return this.#do('set_timer', () => ({ id: argument.number(id, 'id'), ms: argument.int32(ms, 'ms') }));
+  }
+
+  /** What came with the result of the login; empty in dialects without state. */
+  get state() {
+    return NOTHING;
+  }
+
+  saveState(state) {
+    return this.#do('save_state', () => ({ state: argument.bytes(state, 'state') }));
   }
 
   publish(topic, payload, qos = 0) {

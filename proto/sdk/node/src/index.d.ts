@@ -90,6 +90,14 @@ export declare abstract class Conn {
    * is closed. Timers stay with a connection that is resumed. Only in the session dialect, with a gateway that has timers.
    */
   setTimer(id: number, ms: number): Promise<Result>;
+  /** What saveState saved last for this device and handler, as it came with the result of authenticate. Empty before that, and without any. */
+  readonly state: Buffer;
+  /**
+   * Replaces the state that the gateway keeps for this device and handler: at most 4 KiB, unless it is configured otherwise. It comes back with the
+   * device's next login, also after a restart; an empty one deletes it. It resolves once the state is durable, within a second. Only in the session
+   * dialect, with a gateway that keeps state.
+   */
+  saveState(state: string | Uint8Array): Promise<Result>;
   /** Publishes as the authenticated device. At qos 1 and 2, success means that the broker has acknowledged the message. If qos is missing, 0. */
   publish(topic: string, payload: Uint8Array | string, qos?: number): Promise<Result>;
   /** Adds a subscription, whose messages are passed to onReceivedMessages. $share/group/filter makes it shared. If qos is missing, 0. */

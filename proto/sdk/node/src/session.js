@@ -42,7 +42,8 @@ export class SessionDialect {
         call.emit('error', { code: status.FAILED_PRECONDITION, details });
         return;
       }
-      call.write({ hello: { version: VERSION, program: this.#server.program } });
+      const features = hello.features.filter((feature) => feature === 'state');
+      call.write({ hello: { version: VERSION, program: this.#server.program, features } });
       const session = new Session(this.#server, call, hello);
       this.#sessions.add(session);
       call.once('close', () => this.#sessions.delete(session));
@@ -60,7 +61,7 @@ class Session {
   #server;
   #call;
   #timeout;
-  #timers;
+  #features;
   #outbox;
   #lines = new Map();
   #stopping = false;
@@ -69,7 +70,7 @@ class Session {
     this.#server = server;
     this.#call = call;
     this.#timeout = timeout;
-    this.#timers = features.includes('timers');
+    this.#features = features;
     this.#outbox = new Outbox(call);
     call.on('data', (frame) => this.#frame(frame));
     for (const end of ['end', 'cancelled', 'close']) call.once(end, () => this.#end());
@@ -84,11 +85,11 @@ class Session {
   #event({ conn: number, seq, event: kind, ...fields }) {
     if (this.#stopping && kind !== 'result') return; // the gateway sends it again, to another process
     if (kind === 'created') {
-      this.#lines.set(number, new Line(this.#server, new SessionConn(fields.created.id, number, this.#outbox, this.#timers)));
+      this.#lines.set(number, new Line(this.#server, new SessionConn(fields.created.id, number, this.#outbox, this.#features)));
     }
     const line = this.#lines.get(number);
     if (line === undefined) return;
-    if (kind === 'result') line.conn.answered(fields.result.token, resultOf(fields.result));
+    if (kind === 'result') line.conn.answered(fields.result.token, resultOf(fields.result), fields.result.state);
     else line.turn(() => this.#run(line, number, seq, kind, fields[kind])).catch((error) => this.#server.log('the session failed', error));
   }
 

@@ -7,28 +7,32 @@ const TOLD = new Set(['send', 'close']); // they have no result
 
 const NO_TIMERS = new Result(Code.PARAMS_TYPE_ERROR, 'the gateway has no timers: it needs a newer version');
 
+const NO_STATE = new Result(Code.PARAMS_TYPE_ERROR, 'the gateway keeps no state: it needs a newer version');
+
 /** A connection whose commands are sent on its stream. */
 export class SessionConn extends Conn {
   #number;
   #outbox;
-  #timers;
+  #features;
+  #state = Buffer.alloc(0);
   #token = 0;
   #asked = new Map();
   #gone = null;
 
-  constructor(id, number, outbox, timers) {
+  constructor(id, number, outbox, features) {
     super(id);
-    this.#timers = timers;
+    this.#features = features;
     this.#number = number;
     this.#outbox = outbox;
   }
 
   async command(name, fields) {
-    if (name === 'set_timer' && !this.#timers) return NO_TIMERS;
+    if (name === 'set_timer' && !this.#features.includes('timers')) return NO_TIMERS;
+    if (name === 'save_state' && !this.#features.includes('state')) return NO_STATE;
     await this.#outbox.room();
     if (this.#gone) return this.#gone;
     const command = { conn: this.#number, [name]: FIELDS[name]?.(fields) ?? fields };
-    const size = (fields.bytes ?? fields.payload ?? '').length;
+    const size = (fields.bytes ?? fields.payload ?? fields.state ?? '').length;
     if (TOLD.has(name)) {
       this.#outbox.put(command, size);
       return OK;
@@ -38,7 +42,13 @@ export class SessionConn extends Conn {
     return new Promise((resolve) => this.#asked.set(command.token, resolve));
   }
 
-  answered(token, result) {
+  /** What the gateway keeps for the device, as it came with the login. */
+  get state() {
+    return this.#state;
+  }
+
+  answered(token, result, state) {
+    if (state?.length) this.#state = state;
     this.#asked.get(token)?.(result);
     this.#asked.delete(token);
   }

@@ -63,7 +63,7 @@ export class FakeGateway {
   async session(hello = {}) {
     const { path, requestSerialize, responseDeserialize } = contract[SESSION_SERVICE].Session;
     const session = new FakeSession(this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, this.given, {}));
-    session.send({ hello: { version: 1, node: 'fake', call_timeout_ms: 10_000, features: ['timers'], ...hello } });
+    session.send({ hello: { version: 1, node: 'fake', call_timeout_ms: 10_000, features: ['timers', 'state'], ...hello } });
     session.hello = (await session.receive()).hello;
     return session;
   }
@@ -153,6 +153,14 @@ export function recorder() {
         const set = await this.conn.setTimer(3, 250);
         this.note(`set ${set.code} ${set.message}`);
         this.note(`cancelled ${(await this.conn.setTimer(3, -1)).code}`);
+      }
+      if (text === 'login') {
+        await this.conn.authenticate({ clientid: 'c' });
+        this.note(`state ${this.conn.state}`);
+      }
+      if (text === 'save') {
+        const saved = await this.conn.saveState('8');
+        this.note(`saved ${saved.code} ${saved.message}`);
       }
       if (text === 'send') await this.conn.send('answer');
       this.note(text);

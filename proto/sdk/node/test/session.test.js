@@ -67,6 +67,29 @@ test('timers of an older gateway', async (t) => {
   assert.equal(Recorder.events[1], `a set ${Code.PARAMS_TYPE_ERROR} the gateway has no timers: it needs a newer version`);
 });
 
+test('state', async (t) => {
+  const Recorder = recorder();
+  const { session } = await begin(t, Recorder);
+  assert.deepEqual(session.hello.features, ['state']);
+  session.events(created(1, 'a'), data(1, 2, 'login'), data(1, 3, 'save'));
+  await session.commands(2);
+  session.events({ conn: 1, result: { token: 1, state: Buffer.from('7') } });
+  const [, save] = await session.commands(2);
+  assert.equal(save, '{"conn":1,"token":2,"save_state":{"state":"8"}}');
+  session.events({ conn: 1, result: { token: 2 } });
+  await until(() => Recorder.events.at(-1) === 'a save');
+  assert.deepEqual(Recorder.events.slice(1), ['a state 7', 'a login', 'a saved 0 ', 'a save']);
+});
+
+test('state of an older gateway', async (t) => {
+  const Recorder = recorder();
+  const { session } = await begin(t, Recorder, { features: [] });
+  assert.deepEqual(session.hello.features, []);
+  session.events(created(1, 'a'), data(1, 2, 'save'));
+  await until(() => Recorder.events.at(-1) === 'a save');
+  assert.equal(Recorder.events[1], `a saved ${Code.PARAMS_TYPE_ERROR} the gateway keeps no state: it needs a newer version`);
+});
+
 test('one that waits does not delay others', async (t) => {
   const Recorder = recorder();
   Recorder.gate('wait');

@@ -16,6 +16,8 @@ class Conn(abc.ABC):
     """
 
     id: str
+    state: bytes = b""
+    """What save_state saved last for this device and handler, as it came with the result of authenticate. Empty before that, and without any."""
 
     @abc.abstractmethod
     async def send(self, data: bytes) -> Result:
@@ -37,6 +39,12 @@ class Conn(abc.ABC):
         """Sets or replaces the one-shot timer id, 0 to 15: on_alarm is called once after ms milliseconds, at least 10. Negative ms cancels
         it. Nothing is closed. Timers stay with a connection that is resumed. Only in the session dialect, with a gateway that has timers."""
         return Result(Code.PARAMS_TYPE_ERROR, "this dialect has no timers: use session")
+
+    async def save_state(self, state: bytes) -> Result:
+        """Replaces the state that the gateway keeps for this device and handler: at most 4 KiB, unless it is configured otherwise. It comes
+        back with the device's next login, also after a restart; an empty one deletes it. Returns once the state is durable, within a second.
+        Only in the session dialect, with a gateway that keeps state."""
+        return Result(Code.PARAMS_TYPE_ERROR, "this dialect has no state: use session")
 
     @abc.abstractmethod
     async def publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:

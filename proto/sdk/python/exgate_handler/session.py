@@ -22,9 +22,9 @@ STREAM_LOST = "stream_lost"  # the reason in on_socket_closed if the stream of t
 class SessionConn(Conn):
     """A connection whose commands are sent on its stream."""
 
-    def __init__(self, id: str, number: int, outbox: Outbox, timers: bool) -> None:
+    def __init__(self, id: str, number: int, outbox: Outbox, features) -> None:
         self.id = id
-        self._timers = timers
+        self._features = features
         self._number = number
         self._outbox = outbox
         self._tokens = itertools.count(1)
@@ -76,9 +76,14 @@ class SessionConn(Conn):
         return await self._ask(start_timer={"type": type, "interval": interval})
 
     async def set_timer(self, id: int, ms: int) -> Result:
-        if not self._timers:
+        if "timers" not in self._features:
             return Result(Code.PARAMS_TYPE_ERROR, "the gateway has no timers: it needs a newer version")
         return await self._ask(set_timer={"id": id, "ms": ms})
+
+    async def save_state(self, state: bytes) -> Result:
+        if "state" not in self._features:
+            return Result(Code.PARAMS_TYPE_ERROR, "the gateway keeps no state: it needs a newer version")
+        return await self._ask(save_state={"state": state})
 
     async def publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:
         return await self._ask(publish={"topic": topic, "qos": qos, "payload": payload})
@@ -120,7 +125,7 @@ class Session:
         self._background = background
         self._outbox = outbox
         self._timeout = hello.call_timeout_ms / 1000 or None
-        self._timers = "timers" in hello.features
+        self._features = hello.features
         self._lines: dict[int, Line] = {}
         self._stopping = False
         self.stopped = asyncio.Event()
@@ -131,12 +136,13 @@ class Session:
         if self._stopping and kind != "result":
             return  # the gateway sends it again, to another process
         if kind == "created":
-            conn = SessionConn(event.created.id, event.conn, self._outbox, self._timers)
+            conn = SessionConn(event.created.id, event.conn, self._outbox, self._features)
             self._lines[event.conn] = Line(self._factory, conn)
         line = self._lines.get(event.conn)
         if line is None:
             return
         if kind == "result":
+            line.conn.state = event.result.state or line.conn.state
             line.conn.answered(event.result.token, result(event.result))
         else:
             self._background.start(self._run(line, kind, event))
@@ -196,7 +202,8 @@ class SessionDialect:
         first = await frames.__anext__()
         if not first.HasField("hello") or first.hello.version < VERSION:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the first frame must have a hello of version {VERSION} or later")
-        await context.write(contract.HandlerFrame(hello={"version": VERSION, "program": self._program}))
+        features = [feature for feature in first.hello.features if feature == "state"]
+        await context.write(contract.HandlerFrame(hello={"version": VERSION, "program": self._program, "features": features}))
         outbox = Outbox()
         session = Session(self._factory, self._background, outbox, first.hello)
         self._sessions.add(session)

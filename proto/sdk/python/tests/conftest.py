@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from gateway import FakeGateway
 
-from exgate_handler import Handler, Server
+from exgate_handler import ClientInfo, Handler, Server
 
 
 class Recorder(Handler):
@@ -35,6 +35,11 @@ class Recorder(Handler):
         elif data == b"alarm":
             self.note(f"set {await self.conn.set_timer(3, 250)}")
             self.note(f"cancelled {(await self.conn.set_timer(3, -1)).code.name}")
+        elif data == b"login":
+            await self.conn.authenticate(ClientInfo(clientid="c"))
+            self.note(f"state {self.conn.state!r}")
+        elif data == b"save":
+            self.note(f"saved {await self.conn.save_state(b'8')}")
         elif data == b"send":
             await self.conn.send(b"answer")
         self.note(data.decode())

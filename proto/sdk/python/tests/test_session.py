@@ -68,6 +68,26 @@ async def test_timers_of_an_older_gateway(serve, recorder):
     assert "the gateway has no timers: it needs a newer version" in recorder.events[1]
 
 
+async def test_state(serve, recorder):
+    session = await (await serve(recorder)).session()
+    assert session.hello.features == ["state"]
+    await session.send(created(1, "a"), data(1, 2, "login"), data(1, 3, "save"))
+    await session.commands(2)
+    await session.send({"conn": 1, "result": {"token": 1, "state": b"7"}})
+    assert (await session.commands(2))[1] == 'conn: 1 token: 2 save_state { state: "8" }'
+    await session.send({"conn": 1, "result": {"token": 2}})
+    await until(lambda: recorder.events[-1:] == ["a save"])
+    assert recorder.events[1:] == ["a state b'7'", "a login", f"a saved {OK}", "a save"]
+
+
+async def test_state_of_an_older_gateway(serve, recorder):
+    session = await (await serve(recorder)).session(features=[])
+    assert session.hello.features == []
+    await session.send(created(1, "a"), data(1, 2, "save"))
+    await until(lambda: recorder.events[-1:] == ["a save"])
+    assert "the gateway keeps no state: it needs a newer version" in recorder.events[1]
+
+
 async def test_one_that_waits_does_not_delay_others(serve, recorder):
     gate = recorder.gates[b"wait"] = asyncio.Event()
     session = await (await serve(recorder)).session()

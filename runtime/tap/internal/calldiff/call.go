@@ -24,7 +24,7 @@ type call struct {
 // effect that a device can see. The failure of a handler is compared as a call of the kind [tap.Handled].
 func callOf(r *tap.Record) (c call, ok bool) {
 	switch r.Kind {
-	case tap.Send, tap.Publish:
+	case tap.Send, tap.Publish, tap.SaveState:
 		return call{kind: r.Kind, head: head(r), data: r.Data}, true
 	case tap.Authenticate:
 		return call{kind: r.Kind, head: head(r), password: r.Password}, true

@@ -23,6 +23,7 @@ type adapter struct {
 	silent  bool           // calls are ignored
 	dues    []func()       // results to deliver
 	posts   []func() error // events that the handler has posted
+	state   []byte         // that came with the login whose result is being delivered
 }
 
 var _ gateway.ConnectionAdapter = (*adapter)(nil)
@@ -82,9 +83,28 @@ func (a *adapter) answered(r *tap.Record) {
 
 // queue schedules a result for when no event is under way. The caller holds mu.
 func (a *adapter) queue(one *answer) {
-	if due := one.due(); due != nil {
-		a.dues = append(a.dues, due)
+	due, state := one.due(), one.state
+	if due == nil {
+		return
 	}
+	a.dues = append(a.dues, func() {
+		a.setState(state)
+		due()
+		a.setState(nil)
+	})
+}
+
+func (a *adapter) setState(state []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.state = state
+}
+
+// State returns the state that came with the login of the first handler.
+func (a *adapter) State() []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state
 }
 
 // due returns the next result to deliver, or nil.
@@ -150,6 +170,10 @@ func (a *adapter) SetTimer(id uint32, ms int32) gateway.Result {
 
 func (a *adapter) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
 	return a.call(&tap.Record{Kind: tap.Authenticate, Client: client, Password: password}, done)
+}
+
+func (a *adapter) SaveState(value []byte, done gateway.Done) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.SaveState, Data: value}, done)
 }
 
 func (a *adapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {

@@ -1,6 +1,8 @@
 package comparison
 
 import (
+	"bytes"
+
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/tap"
 )
@@ -9,6 +11,7 @@ import (
 type answer struct {
 	refused gateway.Result  // OK if the call was accepted
 	result  *gateway.Result // nil if none came
+	state   []byte          // that came with the result of a login
 	arrived bool            // the first handler has got the result
 	done    gateway.Done    // of the second handler's call, if it waits
 }
@@ -75,7 +78,7 @@ func (a *answers) plan(r *tap.Record) {
 	case r.Refused:
 		one.refused = r.Result
 	default:
-		one.result = new(r.Result)
+		one.result, one.state = new(r.Result), bytes.Clone(r.Data)
 	}
 }
 

@@ -7,6 +7,7 @@ export const AUTH: i64 = 1;
 const PUB: i64 = 2;
 const SUB: i64 = 3;
 const UNSUB: i64 = 4;
+const SAVE: i64 = 5;
 
 /** The largest frame of a framer chosen by a device, in bytes. */
 const MOST: i32 = 4096;
@@ -42,6 +43,9 @@ function calls(d: Device, command: string, w: Words): bool {
     const id = w.number();
     const ms = w.number();
     if (right(d, w)) answer(d, command, d.conn.setTimer(id, <i32>ms), true);
+  } else if (command == "save") {
+    const state = w.rest();
+    if (right(d, w)) answer(d, command, d.conn.saveState(SAVE, state), false);
   } else if (command == "sub") {
     const filter = w.word();
     const qos = w.number();

@@ -86,6 +86,7 @@ export class Device extends Handler {
   onResult(token: i64, outcome: Outcome): Action {
     const message = outcome.message.length > 0 ? " " + outcome.message : "";
     this.answers.say("result " + token.toString() + " " + (<u32>outcome.code).toString() + message);
+    if (outcome.state.length > 0) this.answers.sayBytes("kept ", outcome.state);
     if (token == AUTH) this.conn.resume();
     return this.flush();
   }

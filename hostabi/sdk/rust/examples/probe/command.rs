@@ -8,6 +8,7 @@ pub const AUTH: i64 = 1;
 const PUB: i64 = 2;
 const SUB: i64 = 3;
 const UNSUB: i64 = 4;
+const SAVE: i64 = 5;
 
 /// The largest frame of a framer chosen by a device, in bytes.
 const MAX_FRAME: usize = 4096;
@@ -21,6 +22,7 @@ pub enum Command<'a> {
     Auth { clientid: &'a str, username: &'a str, password: &'a [u8] },
     Timer(u32),
     Alarm { id: u32, ms: u32 },
+    Save(&'a [u8]),
     Publish { name: &'static str, token: i64, topic: &'a str, qos: u32, payload: &'a [u8] },
     Subscribe { filter: &'a str, qos: u32 },
     Unsubscribe { filter: &'a str },
@@ -55,6 +57,7 @@ impl<'a> Command<'a> {
             b"auth" => Command::Auth { clientid: w.name(), username: if w.more() { w.name() } else { "" }, password: w.rest() },
             b"timer" => Command::Timer(w.number()),
             b"alarm" => Command::Alarm { id: w.number(), ms: w.number() },
+            b"save" => Command::Save(w.rest()),
             b"pub" => Command::Publish { name: "pub", token: PUB, topic: w.name(), qos: w.number(), payload: w.rest() },
             b"quiet" => Command::Publish { name: "quiet", token: NO_ANSWER, topic: w.name(), qos: w.number(), payload: w.rest() },
             b"sub" => Command::Subscribe { filter: w.name(), qos: w.number() },
@@ -99,6 +102,7 @@ pub fn call(conn: exproto::Conn, mountpoint: &str, command: &Command) -> Option<
         }
         Command::Timer(seconds) => ("timer", conn.start_timer(seconds), true),
         Command::Alarm { id, ms } => ("alarm", conn.set_timer(id, ms as i32), true),
+        Command::Save(state) => ("save", conn.save_state(SAVE, state), false),
         Command::Publish { name, token, topic, qos, payload } => (name, conn.publish(token, topic, qos, payload), token == NO_ANSWER),
         Command::Subscribe { filter, qos } => ("sub", conn.subscribe(SUB, filter, qos), false),
         Command::Unsubscribe { filter } => ("unsub", conn.unsubscribe(UNSUB, filter), false),

@@ -163,6 +163,9 @@ impl Handler for Device {
     fn on_result(&mut self, token: i64, outcome: Outcome) -> Action {
         let space = if outcome.message.is_empty() { "" } else { " " };
         self.say(format!("result {token} {}{space}{}", outcome.code.0, outcome.message));
+        if !outcome.state.is_empty() {
+            self.say([b"kept ", outcome.state].concat());
+        }
         if token == AUTH {
             let _ = self.conn.resume();
         }

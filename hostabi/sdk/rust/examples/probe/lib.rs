@@ -71,6 +71,16 @@ mod tests {
     }
 
     #[test]
+    fn state_is_saved_and_comes_back() {
+        let mut gateway = connected();
+        gateway.bytes(1, b"save a b\nsave\n");
+        assert_eq!(gateway.calls(), "save_state 1 token=5 \"a b\"\nsave_state 1 token=5 \"\"");
+        gateway.bytes(1, b"auth bus\n");
+        assert_eq!(gateway.logged_in(1, 1, b"\xff7"), Action::Continue);
+        assert_eq!(gateway.sent(1), b"result 1 0\nkept \xff7\n");
+    }
+
+    #[test]
     fn a_refused_call_is_told() {
         let mut gateway = connected();
         gateway.refuse("publish", Code::LIMIT);

@@ -32,6 +32,20 @@ public interface Connection {
     return new Result(Result.Code.PARAMS_TYPE_ERROR, "this dialect has no timers: use session");
   }
 
+  /** What saveState saved last for this device and handler, as it came with the result of authenticate. Empty before that, and without any. */
+  default byte[] state() {
+    return new byte[0];
+  }
+
+  /**
+   * Replaces the state that the gateway keeps for this device and handler: at most 4 KiB, unless it is configured otherwise. It comes back with the
+   * device's next login, also after a restart; an empty one deletes it. It returns once the state is durable, within a second. Only in the session
+   * dialect, with a gateway that keeps state.
+   */
+  default Result saveState(byte[] state) {
+    return new Result(Result.Code.PARAMS_TYPE_ERROR, "this dialect has no state: use session");
+  }
+
   /** Sends a message to the broker as the authenticated device. qos is 0, 1 or 2. */
   Result publish(String topic, int qos, byte[] payload);
 

@@ -8,6 +8,7 @@ import io.exgate.handler.v1.HandlerHello;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
@@ -23,7 +24,7 @@ final class Session implements StreamObserver<GatewayFrame> {
   private final Function<Connection, Device> newDevice;
   private final Map<Long, Device> devices = new ConcurrentHashMap<>();
   private boolean greeted; // owned by onNext
-  private boolean timers; // the gateway knows setTimer; owned by onNext
+  private List<String> features = List.of(); // of the gateway; owned by onNext
 
   Session(SessionWriter writer, CommandQueue commands, Duration timeout, String program, Function<Connection, Device> newDevice) {
     this.writer = writer;
@@ -50,8 +51,10 @@ final class Session implements StreamObserver<GatewayFrame> {
       return false;
     }
     greeted = true;
-    timers = hello.getFeaturesList().contains("timers");
-    writer.start(HandlerFrame.newBuilder().setHello(HandlerHello.newBuilder().setVersion(VERSION).setProgram(program)).build());
+    features = List.copyOf(hello.getFeaturesList());
+    List<String> used = features.stream().filter("state"::equals).toList();
+    HandlerHello.Builder answer = HandlerHello.newBuilder().setVersion(VERSION).setProgram(program).addAllFeatures(used);
+    writer.start(HandlerFrame.newBuilder().setHello(answer).build());
     return true;
   }
 
@@ -65,14 +68,15 @@ final class Session implements StreamObserver<GatewayFrame> {
     }
     SessionConnection connection = (SessionConnection) device.connection();
     if (e.hasResult()) {
-      connection.answer(e.getResult().getToken(), Convert.result(e.getResult().getCode(), e.getResult().getMessage()));
+      Result result = Convert.result(e.getResult().getCode(), e.getResult().getMessage());
+      connection.answer(e.getResult().getToken(), result, e.getResult().getState().toByteArray());
       return;
     }
     device.tell(callback(e), failure -> told(e, connection, failure));
   }
 
   private void created(long number, Created created) {
-    devices.put(number, newDevice.apply(new SessionConnection(created.getId(), number, commands, timeout, timers)));
+    devices.put(number, newDevice.apply(new SessionConnection(created.getId(), number, commands, timeout, features)));
   }
 
   private static Event callback(io.exgate.handler.v1.Event e) {

@@ -6,11 +6,13 @@ import io.exgate.handler.v1.Authenticate;
 import io.exgate.handler.v1.Close;
 import io.exgate.handler.v1.Command;
 import io.exgate.handler.v1.Publish;
+import io.exgate.handler.v1.SaveState;
 import io.exgate.handler.v1.SetTimer;
 import io.exgate.handler.v1.StartTimer;
 import io.exgate.handler.v1.Subscribe;
 import io.exgate.handler.v1.Unsubscribe;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -25,24 +27,33 @@ final class SessionConnection implements Connection {
   private final long number;
   private final CommandQueue commands;
   private final Duration timeout;
-  private final boolean timers; // the gateway knows setTimer
+  private final List<String> features; // of the gateway
   private final AtomicLong tokens = new AtomicLong();
   private final Map<Long, CompletableFuture<Result>> waiting = new ConcurrentHashMap<>();
   private volatile boolean gone;
+  private volatile byte[] state = {}; // that came with the login
 
-  SessionConnection(String id, long number, CommandQueue commands, Duration timeout, boolean timers) {
+  SessionConnection(String id, long number, CommandQueue commands, Duration timeout, List<String> features) {
     this.id = id;
     this.number = number;
     this.commands = commands;
     this.timeout = timeout;
-    this.timers = timers;
+    this.features = features;
   }
 
   void acknowledge(long seq) {
     commands.acknowledge(number, seq);
   }
 
-  void answer(long token, Result result) {
+  /** Answers a call. kept is the state that came with the result, and is empty if none did. */
+  void answer(long token, Result result, byte[] kept) {
+    if (kept.length > 0) {
+      state = kept;
+    }
+    answer(token, result);
+  }
+
+  private void answer(long token, Result result) {
     CompletableFuture<Result> call = waiting.remove(token);
     if (call != null) {
       call.complete(result);
@@ -112,10 +123,23 @@ final class SessionConnection implements Connection {
 
   @Override
   public Result setTimer(int id, Duration after) {
-    if (!timers) {
+    if (!features.contains("timers")) {
       return new Result(Result.Code.PARAMS_TYPE_ERROR, "the gateway has no timers: it needs a newer version");
     }
     return ask(Command.newBuilder().setSetTimer(SetTimer.newBuilder().setId(id).setMs(Convert.milliseconds(after))));
+  }
+
+  @Override
+  public byte[] state() {
+    return state.clone();
+  }
+
+  @Override
+  public Result saveState(byte[] state) {
+    if (!features.contains("state")) {
+      return new Result(Result.Code.PARAMS_TYPE_ERROR, "the gateway keeps no state: it needs a newer version");
+    }
+    return ask(Command.newBuilder().setSaveState(SaveState.newBuilder().setState(UnsafeByteOperations.unsafeWrap(state))));
   }
 
   @Override

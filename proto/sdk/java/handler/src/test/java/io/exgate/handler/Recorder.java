@@ -70,6 +70,8 @@ final class Recorder {
         case "throw" -> throw new IllegalStateException("as told");
         case "wait" -> released.await();
         case "echo" -> note("echo " + connection.send(bytes).code());
+        case "state" -> note("state " + new String(connection.state(), UTF_8));
+        case "save" -> note("saved " + connection.saveState("8".getBytes(UTF_8)));
         case "login" -> note("login " + connection.authenticate(new ClientInfo("c1"), "secret").code());
         case "publish" -> note("publish " + connection.publish("t", 1, bytes));
         case "alarm" -> {

@@ -162,6 +162,32 @@ class SessionTest {
   }
 
   @Test
+  void stateComesWithTheLoginAndIsSaved() throws Exception {
+    greet("timers", "state");
+    tell(created(1, "a"), bytes(1, 2, "login"), bytes(1, 3, "state"), bytes(1, 4, "save"));
+    expectAck(1, 1);
+    Command login = next(commands);
+    tell(
+        Event.newBuilder()
+            .setConn(1)
+            .setResult(io.exgate.handler.v1.Result.newBuilder().setToken(login.getToken()).setState(ByteString.copyFromUtf8("7"))));
+    expectAck(1, 3);
+    Command save = next(commands);
+    assertEquals("8", save.getSaveState().getState().toStringUtf8());
+    tell(result(save, Exproto.ResultCode.SUCCESS));
+    fixture.recorder.expect("a created SSL 10.0.0.1:5", "a login SUCCESS", "a state 7", "a saved Result[code=SUCCESS, message=]");
+  }
+
+  @Test
+  void anOlderGatewayKeepsNoState() throws Exception {
+    greet();
+    tell(created(1, "a"), bytes(1, 2, "save"));
+    expectAck(1, 2);
+    fixture.recorder.expect(
+        "a created SSL 10.0.0.1:5", "a saved Result[code=PARAMS_TYPE_ERROR, message=the gateway keeps no state: it needs a newer version]");
+  }
+
+  @Test
   void callsAreAnsweredUntilTheLastEventIsAcknowledged() throws Exception {
     greet();
     tell(created(1, "a"), bytes(1, 2, "publish"), closed(1, 3));
