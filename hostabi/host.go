@@ -34,7 +34,7 @@ type Host interface {
 	//   - 0: accepted, the outcome follows
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
 	//   - 4 PARAMS_TYPE_ERROR: the message is malformed
-	//   - 5 PERMISSION_DENY: an authentication is under way or succeeded
+	//   - 5 PERMISSION_DENY: an authentication is in progress or succeeded
 	//   - 16 LIMIT
 	Authenticate(conn, token int64, request []byte) Code
 
@@ -64,7 +64,7 @@ type Host interface {
 	//   - 0: accepted
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
 	//   - 5 PERMISSION_DENY: not authenticated
-	//   - 16 LIMIT: more bytes than the gateway keeps for a device (4 KiB by default), too many calls are under way, or
+	//   - 16 LIMIT: more bytes than the gateway keeps for a device (4 KiB by default), too many calls in progress, or
 	//     the event has handed over as many bytes as it may
 	//   - 17 UNSUPPORTED: the gateway keeps no state
 	SaveState(conn, token int64, value []byte) Code
@@ -77,7 +77,7 @@ type Host interface {
 	//   - 3 REQUIRED_PARAMS_MISSED: no topic
 	//   - 4 PARAMS_TYPE_ERROR: qos above 2, a topic that has wildcards, control characters or is not UTF-8
 	//   - 5 PERMISSION_DENY: not authenticated
-	//   - 16 LIMIT: too many calls are under way, or the event has handed over as many bytes as it may
+	//   - 16 LIMIT: too many calls are in progress, or the event has handed over as many bytes as it may
 	Publish(conn, token int64, topic []byte, qos uint32, payload []byte) Code
 
 	// Subscribe is subscribe(conn i64, token i64, topic_ptr i32, topic_len i32, qos i32) -> code. Codes as for Publish.

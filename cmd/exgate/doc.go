@@ -1,7 +1,7 @@
 // Command exgate is a gateway that connects devices of any protocol to an MQTT broker. Protocols are WebAssembly
 // modules or gRPC services.
 //
-// This package holds the commands: what the command line says, and what is printed. The work is below internal: config
+// This package has the commands: it parses the command line and prints the results. The work is below internal: config
 // reads the configuration, service runs a gateway, doctor checks what a configuration refers to, upgrade replaces a
 // running process, control talks to one, module works on modules, and emqxconf converts EMQX's configuration. It may
 // import everything.

@@ -40,7 +40,7 @@ var keys = sync.OnceValue(func() (k struct {
 
 type claims map[string]any
 
-// sign makes a token.
+// sign creates a token.
 func sign(t testing.TB, algorithm jose.SignatureAlgorithm, key any, c claims) string {
 	t.Helper()
 	return signWith(t, algorithm, key, c, &jose.SignerOptions{})

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Call is a Publish, Subscribe or Unsubscribe under way.
+// Call is a Publish, Subscribe or Unsubscribe in flight.
 type Call struct {
 	results chan gateway.Result
 	times   atomic.Int32

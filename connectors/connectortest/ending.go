@@ -47,7 +47,7 @@ func (f *fixture) testClose(t *testing.T) {
 	wantCode(t, "unsubscribing", Unsubscribe(t, s, topic), gateway.CodeConnProcessNotAlive)
 }
 
-// testCloseCompletes closes sessions with calls under way and expects exactly one result for each.
+// testCloseCompletes closes sessions with calls in flight and expects exactly one result for each.
 func (f *fixture) testCloseCompletes(t *testing.T) {
 	for range 10 {
 		s, _ := f.connect(t, unique("client"))

@@ -83,7 +83,7 @@ func benchPaho(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte)
 func benchSession(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte) time.Duration {
 	s, _ := brokertest.Connect(b, newConnector(b, client.Config{URL: broker.URL()}), "session")
 	defer s.Close()
-	window := make(chan struct{}, 16) // publishes under way on one connection
+	window := make(chan struct{}, 16) // publishes in flight on one connection
 	if qos > 0 {
 		window = make(chan struct{}, 1) // as paho alone does
 	}
@@ -249,7 +249,7 @@ func BenchmarkManyDeliver(b *testing.B) {
 	}
 }
 
-// publishers returns several sessions, because each has only one QoS 1 publish under way.
+// publishers returns several sessions, because each has only one QoS 1 publish in flight.
 func publishers(b *testing.B, broker *mosquitto.Broker) []gateway.Session {
 	c := newConnector(b, client.Config{URL: broker.URL()})
 	list := make([]gateway.Session, 16)

@@ -50,7 +50,7 @@ func TestPacketTooLarge(t *testing.T) {
 	}
 }
 
-// TestMaximumPacketSizeShrinks lowers the broker's Maximum Packet Size below the size of a publish under way.
+// TestMaximumPacketSizeShrinks lowers the broker's Maximum Packet Size below the size of a publish in flight.
 func TestMaximumPacketSizeShrinks(t *testing.T) {
 	for _, present := range []bool{true, false} {
 		for qos := byte(1); qos <= 2; qos++ {

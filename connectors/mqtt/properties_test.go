@@ -58,7 +58,7 @@ func TestPropertiesOfPublishes(t *testing.T) {
 			for qos := byte(0); qos <= 2; qos++ {
 				gatewaytest.Eventually(t, fmt.Sprintf("mosquitto_sub sees %q of QoS %d", c.want, qos), func() bool {
 					got := subscriberSees(t, b, s, qos)
-					if got != c.want { // a message that was under way for long expires sooner
+					if got != c.want { // a message that was in flight for long expires sooner
 						t.Logf("mosquitto_sub sees %q", got)
 					}
 					return got == c.want

@@ -189,7 +189,7 @@ func (s *Store) setTotals(t totals) {
 	s.cfg.Metrics.bytes.Set(float64(t.bytes))
 }
 
-// refuseAll refuses what waits for a folder that was never opened.
+// refuseAll refuses the values that wait for a folder that was never opened.
 func (s *Store) refuseAll() {
 	for batch := s.take(); len(batch) > 0; batch = s.take() {
 		for _, e := range batch {

@@ -32,7 +32,7 @@ func keyOf(k gateway.StateKey) string {
 	return string(append(b, k.ClientID...))
 }
 
-// overhead is what a value counts beside its key and its bytes.
+// overhead is what a value counts in addition to its key and its bytes.
 const overhead = 64
 
 func sizeOf(key string, value int) int64 {

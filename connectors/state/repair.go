@@ -93,10 +93,11 @@ func (s *Store) noteBroken(err error) {
 	s.cfg.Metrics.failures.Inc()
 	s.cfg.Metrics.broken.Set(1)
 	s.cfg.Logger.Error("the state of devices cannot be written; refusing to save it until it can",
-		"folder", s.cfg.Folder, "error", err, "advice", "free space on the disk, or let the gateway write to the folder")
+		"folder", s.cfg.Folder, "error", err,
+		"advice", "free space on the disk, or let the gateway write to the folder")
 }
 
-// repair makes the store writable again after a disk error. It opens the files anew, as after a crash.
+// repair makes the store writable again after a disk error. It reopens the files, as after a crash.
 func (s *Store) repair() {
 	s.mu.Lock()
 	broken := s.broken

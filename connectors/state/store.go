@@ -40,7 +40,7 @@ type Store struct {
 	closing bool              // guarded by mu
 	fatal   error             // the folder cannot be opened; guarded by mu
 	next    map[string]*entry // values that wait; guarded by mu
-	writing map[string]*entry // values of the commit under way; guarded by mu
+	writing map[string]*entry // values of the commit in progress; guarded by mu
 	order   []*entry          // of next; guarded by mu
 	waiting int64             // bytes of next and writing; guarded by mu
 	broken  error             // the disk failed and has not been reopened; guarded by mu
@@ -140,7 +140,7 @@ func (s *Store) run(open bool) {
 	}
 }
 
-// Close writes what waits and closes the files. Later saves are refused. It may be called again.
+// Close writes the waiting values and closes the files. Later saves are refused. It may be called again.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closing

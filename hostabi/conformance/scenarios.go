@@ -55,7 +55,7 @@ func Names() []string {
 		"calls_open_connections", "calls_in_closed", "fuel")
 }
 
-// conclude adds the checks for what was looked for in all scenarios.
+// conclude adds the checks that cover all scenarios.
 func (r *run) conclude() {
 	s := r.seen
 	r.none("actions_valid", s.badAction, "the guest returned action ", "all actions were CONTINUE, PAUSE or CLOSE")

@@ -52,7 +52,7 @@ func Split(wasm []byte, o Options) (Parts, error) {
 
 func stateGlobal(index int) string { return reservedPrefix + "global_" + strconv.Itoa(index) }
 
-// split is what is collected while parsing to split a module.
+// split collects, while parsing, what is needed to split a module.
 type split struct {
 	whole   string // the first reason not to split it
 	data    []Data

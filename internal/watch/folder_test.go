@@ -55,7 +55,7 @@ func look(t *testing.T, o Options, again time.Duration, err error) *looking {
 	return l
 }
 
-// noisy makes an event every so often for a while, and returns the looks that came of it.
+// noisy creates an event every so often for a while, and returns the looks that came of it.
 func (l *looking) noisy(every, total time.Duration) []time.Duration {
 	synctest.Wait()
 	l.looks = nil

@@ -84,7 +84,7 @@ func TestSetTimerRefuses(t *testing.T) {
 	})
 }
 
-// An alarm waits for the event under way; if that cancels the timer, the alarm that waits is not delivered.
+// An alarm waits for the running event; if that cancels the timer, the alarm that waits is not delivered.
 func TestAlarmWaitsForTheEventUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")

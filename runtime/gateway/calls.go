@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/internal/topic"
 )
 
-// call is one upstream call under way. It counts against the connection's limits until it has a result, and holds back
+// call is one upstream call in flight. It counts against the connection's limits until it has a result, and holds back
 // a result that came before the call returned.
 type call struct {
 	conn   *Conn
@@ -134,7 +134,7 @@ func (c *Conn) admit(q request) (Session, string, *call, Result) {
 	case c.login.state != loginDone:
 		return nil, "", nil, Refuse(CodePermissionDeny, "%s before authenticate succeeded", q.name)
 	case c.gate.calls >= c.limits.MaxCalls:
-		r := Refuse(CodeLimit, "%d calls are under way (limits.max_calls)", c.gate.calls)
+		r := Refuse(CodeLimit, "%d calls are in progress (limits.max_calls)", c.gate.calls)
 		c.metrics.call(q.name, r)
 		return nil, "", nil, r
 	}

@@ -231,7 +231,7 @@ func TestPublishWindowCountsBytes(t *testing.T) {
 	})
 }
 
-// Calls under way are counted and bounded.
+// Calls in flight are counted and bounded.
 func TestTooManyCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{MaxCalls: 3}, "")

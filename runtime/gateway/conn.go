@@ -50,7 +50,7 @@ type Conn struct {
 	alarms *alarms    // nil until SetTimer
 	state  *connState // nil unless the handler keeps state and the device is logged in
 	rates  *rates     // nil if nothing is limited
-	held   *heldEvent // of the event under way, nil unless it waits
+	held   *heldEvent // of the running event, nil unless it waits
 
 	backlog backlog
 	results results

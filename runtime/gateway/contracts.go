@@ -58,9 +58,9 @@ type AlarmHandler interface {
 // never waits for an event to finish, and may be called inside one. Once the connection has closed, each returns
 // [CodeConnProcessNotAlive].
 //
-// Authenticate, Publish, Subscribe and Unsubscribe wait for the broker, SaveState for its store. If they return [OK], the call was accepted and
-// done is called exactly once, on another goroutine and never before the method has returned; done may be nil. Any
-// other Result refuses the call at once, and done is never called. done must not block.
+// Authenticate, Publish, Subscribe and Unsubscribe wait for the broker, SaveState for its store. If they return [OK],
+// the call was accepted and done is called exactly once, on another goroutine and never before the method has returned;
+// done may be nil. Any other Result refuses the call at once, and done is never called. done must not block.
 type ConnectionAdapter interface {
 	// ID is the connection's name in ExProto's conn field: unguessable, unique among all gateways. It ends in '@' and
 	// the name of the gateway's node (see [NodeOf]); handlers treat it as opaque.
@@ -74,7 +74,7 @@ type ConnectionAdapter interface {
 	// the first reason counts.
 	Close(reason CloseReason) Result
 
-	// Authenticate opens the upstream session. A second call while one is under way or after it succeeded is
+	// Authenticate opens the upstream session. A second call while one is in progress or after it succeeded is
 	// [CodePermissionDeny].
 	Authenticate(client ClientInfo, password string, done Done) Result
 
@@ -99,7 +99,7 @@ type ConnectionAdapter interface {
 
 	// Publish copies topic and payload before it returns. qos above 2 or a topic with wildcards is
 	// [CodeParamsTypeError]; before authentication it is [CodePermissionDeny]; more than the allowed number of calls
-	// under way is [CodeLimit].
+	// in flight is [CodeLimit].
 	Publish(topic string, qos uint32, payload []byte, done Done) Result
 
 	// PublishWith is Publish with properties, which it copies; nil: none. Invalid text and a response topic that has

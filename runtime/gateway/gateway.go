@@ -21,7 +21,7 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics is the set of counters to use. If zero, an unregistered set.
 	Metrics *Metrics
-	// QueueBytes bounds what is queued for devices and for handlers in all connections together, in bytes. Beyond it
+	// QueueBytes bounds the bytes queued for devices and for handlers in all connections together. Beyond it
 	// the connections with the largest queues that do not move are closed with [ReasonQueueBudget]. If zero, a 64th of
 	// the memory that the process may use, between 64 MiB and 128 MiB.
 	QueueBytes int64
@@ -53,7 +53,7 @@ type Gateway struct {
 	sockets    tally // transports that are not freed yet
 }
 
-// New makes a gateway that listens to nothing yet.
+// New creates a gateway that listens to nothing yet.
 func New(cfg Config) *Gateway {
 	if cfg.Node == "" {
 		cfg.Node = DefaultNode()

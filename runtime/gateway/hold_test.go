@@ -67,7 +67,7 @@ func TestShutdownInterruptsAHeldEvent(t *testing.T) {
 	})
 }
 
-// An event that was under way when the gateway began to stop must not begin to wait.
+// An event that was running when the gateway began to stop must not begin to wait.
 func TestNothingIsHeldOnceTheGatewayStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHeld(t, gateway.Limits{})

@@ -15,12 +15,12 @@ type Limits struct {
 	InboxMessages int
 	// InboxBytes bounds the payloads of those messages. If zero, 4 MiB. One message always fits.
 	InboxBytes int
-	// PublishWindow is the number of publishes under way at the upstream at which the socket is no longer read. If
+	// PublishWindow is the number of publishes in flight at the upstream at which the socket is no longer read. If
 	// zero, 16.
 	PublishWindow int
 	// PublishWindowBytes is the same for the bytes of their payloads. If zero, 64 KiB.
 	PublishWindowBytes int
-	// MaxCalls is the number of upstream calls under way at which further calls are refused with LIMIT. If zero, 1024.
+	// MaxCalls is the number of upstream calls in flight at which further calls are refused with LIMIT. If zero, 1024.
 	MaxCalls int
 	// AuthTimeout is how long the upstream may take to accept a client. If zero, 5 s.
 	AuthTimeout time.Duration

@@ -20,7 +20,7 @@ type Metrics struct {
 	pauses      *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set is not registered.
+// NewMetrics creates a set and registers it with reg. If reg is nil, the set is not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)

@@ -55,7 +55,7 @@ func notInNode(r rune) bool {
 // newID makes the id of a connection of node: 128 random bits in base 32, '@' and node.
 func newID(node string) string { return rand.Text() + "@" + node }
 
-// newClientID makes a client id for a device whose handler sets none: "exgate" and 85 random bits in base 32. Every
+// newClientID creates a client id for a device whose handler sets none: "exgate" and 85 random bits in base 32. Every
 // MQTT server accepts its 23 letters and digits (MQTT 5, section 3.1.3.1).
 func newClientID() string { return "exgate" + rand.Text()[:17] }
 

@@ -29,7 +29,7 @@ type rawSession struct {
 	lost      bool    // guarded by publisher.mu; it may be lost before Connect has returned
 }
 
-// NewRawPublisher makes a publisher that goes through the named connector as client.
+// NewRawPublisher creates a publisher that goes through the named connector as client.
 func (g *Gateway) NewRawPublisher(connector string, client ClientInfo, password string) *RawPublisher {
 	p := &RawPublisher{gateway: g, connector: connector, client: client, password: password}
 	g.mu.Lock()

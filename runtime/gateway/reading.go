@@ -8,7 +8,7 @@ import (
 // gate says whether the socket may be read. Guarded by Conn.mu.
 type gate struct {
 	paused bool          // by the handler
-	calls  int           // upstream calls under way
+	calls  int           // upstream calls in flight
 	window int           // publishes among them
 	bytes  int           // bytes of their payloads
 	until  time.Duration // a rate keeps it shut until then, on Gateway.now's clock
@@ -52,7 +52,7 @@ func (g *gate) open() {
 	}
 }
 
-// WaitReadable blocks while the handler has paused the connection, too many publishes are under way, or a rate is
+// WaitReadable blocks while the handler has paused the connection, too many publishes are in flight, or a rate is
 // exceeded. It returns [ErrClosed] once the connection has ended.
 func (c *Conn) WaitReadable() error {
 	for paused := ""; ; {

@@ -16,11 +16,11 @@ type clients struct {
 
 type clientEntry struct {
 	conn  *Conn
-	login chan struct{} // holds a token while a login is under way; nil until one is
-	users int           // logins that are under way or waiting
+	login chan struct{} // holds a token while a login is in progress; nil until one is
+	users int           // logins in progress or waiting
 }
 
-// lock waits until no other login with the client id is under way.
+// lock waits until no other login with the client id is in progress.
 func (s *clients) lock(ctx context.Context, id string) (release func(), err error) {
 	s.mu.Lock()
 	if s.by == nil {

@@ -139,7 +139,7 @@ func (c *Conn) admitState(size int, wanted bool) Result {
 		return Refuse(CodeLimit, "state of %d bytes: it may have %d (upstream.state_bytes)", size,
 			c.gw.state.MaxBytes())
 	case wanted && c.gate.calls >= c.limits.MaxCalls:
-		return Refuse(CodeLimit, "%d calls are under way (limits.max_calls)", c.gate.calls)
+		return Refuse(CodeLimit, "%d calls are in progress (limits.max_calls)", c.gate.calls)
 	}
 	return OK
 }

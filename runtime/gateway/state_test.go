@@ -95,7 +95,7 @@ func TestStateIsCoalesced(t *testing.T) {
 	})
 }
 
-// While the store is slow, one write of a device is under way, and what is saved meanwhile is one value.
+// While the store is slow, one write of a device is in progress, and what is saved meanwhile is one value.
 func TestStateOfASlowStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, states := stateFixture(t)

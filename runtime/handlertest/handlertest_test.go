@@ -28,7 +28,7 @@ func (native) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionHand
 
 func (native) Close(context.Context) error { return nil }
 
-// nativeDevice pauses while a call is under way and takes its result as an event.
+// nativeDevice pauses while a call is in progress and takes its result as an event.
 type nativeDevice struct {
 	conn gateway.ConnectionAdapter
 	echo *handler.Handler

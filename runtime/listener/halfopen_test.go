@@ -77,8 +77,8 @@ func TestTLSHalfOpenHandshakes(t *testing.T) {
 	echoes(t, established, "after")
 }
 
-// Where more handshakes are left half-open than may be under way, new devices are served at once: the oldest make room,
-// and nobody is refused.
+// Where more handshakes are left half-open than may be in progress, new devices are served at once: the oldest make
+// room, and nobody is refused.
 func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
@@ -165,7 +165,7 @@ func TestTLSHalfOpenHandshakesTakeNoLimits(t *testing.T) {
 	})
 }
 
-// 10,000 clients that begin a handshake and never end it, more than may be under way: established devices are served
+// 10,000 clients that begin a handshake and never end it, more than may be in progress: established devices are served
 // all the while, and the memory returns.
 func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
 	clients := 10_000

@@ -9,7 +9,7 @@ type Metrics struct {
 	proxyRefused *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg, unless reg is nil.
+// NewMetrics creates a set and registers it with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		acceptErrors: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -99,7 +99,7 @@ func TestOpeningSlots(t *testing.T) {
 	})
 }
 
-// A closing listener gives handshakes under way 2 s, whatever their timeout.
+// A closing listener gives handshakes in progress 2 s, whatever their timeout.
 func TestOpeningClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOpening(100)

@@ -83,7 +83,7 @@ func closing(l net.Listener, err error) error {
 // Addr returns the address that the socket is bound to.
 func (l *stream) Addr() net.Addr { return l.listener.Addr() }
 
-// Close stops accepting; open connections stay. Handshakes under way get 2 s to finish.
+// Close stops accepting; open connections stay. Handshakes in progress get 2 s to finish.
 func (l *stream) Close() error {
 	err := l.accept.close(l.listener)
 	if l.opening != nil {

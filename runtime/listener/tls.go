@@ -39,9 +39,9 @@ type TLSConfig struct {
 	Ciphers []string
 	// HandshakeTimeout bounds a handshake. If zero, 15 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes bounds the handshakes under way. Above it, the oldest one that waits for its device is evicted; if
-	// all wait for a processor, the new connection is closed. Both are counted. Connections that have not sent a whole
-	// ClientHello are counted apart: four times as many are allowed, and the oldest is evicted. If zero, 1024.
+	// MaxHandshakes bounds the handshakes in progress. Above it, the oldest one that waits for its device is evicted;
+	// if all wait for a processor, the new connection is closed. Both are counted. Connections that have not sent a
+	// whole ClientHello are counted apart: four times as many are allowed, and the oldest is evicted. If zero, 1024.
 	MaxHandshakes int
 
 	certificateWatch time.Duration // how often the certificate files are checked; tests shorten it

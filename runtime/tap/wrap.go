@@ -23,7 +23,7 @@ type Versioned interface {
 	Digest() string
 }
 
-// NewHandler makes a handler of f for a new connection and taps it with sink. If sink is nil, it returns the handler
+// NewHandler creates a handler of f for a new connection and taps it with sink. If sink is nil, it returns the handler
 // itself.
 func NewHandler(f gateway.HandlerFactory, adapter gateway.ConnectionAdapter, sink Sink) (gateway.ConnectionHandler,
 	error,
@@ -41,7 +41,7 @@ func NewHandler(f gateway.HandlerFactory, adapter gateway.ConnectionAdapter, sin
 
 // Tapper taps some of the connections.
 type Tapper interface {
-	// NewHandler makes a handler of f for a new connection, tapped or not.
+	// NewHandler creates a handler of f for a new connection, tapped or not.
 	NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error)
 	// Close frees the tapper's resources.
 	Close(ctx context.Context) error

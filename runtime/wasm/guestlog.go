@@ -57,7 +57,7 @@ func newGuestLog(e *Engine, label slog.Attr) guestLog {
 	return guestLog{log: e.log, label: label, metrics: e.metrics, lines: e.guestLines}
 }
 
-// newLines makes a limiter for lines.
+// newLines creates a limiter for lines.
 func (e *Engine) newLines() *rate.Limiter {
 	perSecond := e.config.Limits.LogLines
 	return rate.NewLimiter(rate.Limit(perSecond), perSecond*burstSeconds)

@@ -35,7 +35,7 @@ func (i Isolation) check() error {
 // isolated is the pool that has an instance for each connection.
 type isolated struct {
 	engine *Engine
-	starts chan struct{} // holds a token for each start under way
+	starts chan struct{} // holds a token for each start in progress
 
 	mu sync.Mutex
 

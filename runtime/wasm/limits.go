@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Limits bound a module and each of its instances. What an event may do is counted anew for each event. Errors and
+// Limits bound a module and each of its instances. The limits of an event apply to each event separately. Errors and
 // metrics name a limit as the configuration does, such as memory_pages.
 type Limits struct {
 	// ModuleBytes is the maximum size of the module's file. If zero, 32 MiB; at most 64 MiB.

@@ -128,7 +128,7 @@ func (p *program) provide(ctx context.Context) error {
 // instance.
 var moduleConfig = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
 
-// instantiate makes an instance without running any code of the module.
+// instantiate creates an instance without running any code of the module.
 func (p *program) instantiate(ctx context.Context) (m api.Module, err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -39,7 +39,7 @@ func (in *instance) keep(b []byte) bool {
 	return true
 }
 
-// flush sends what the running event has kept.
+// flush sends the bytes that the running event has kept.
 func (in *instance) flush() {
 	if in.out != nil {
 		in.out.flush(in.current.adapter)

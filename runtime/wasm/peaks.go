@@ -15,7 +15,9 @@ type Peaks struct {
 }
 
 // Peaks returns the most that was used since the engine was made.
-func (e *Engine) Peaks() Peaks { return Peaks{Fuel: e.peaks.fuel.Load(), Memory: e.peaks.memory.Load()} }
+func (e *Engine) Peaks() Peaks {
+	return Peaks{Fuel: e.peaks.fuel.Load(), Memory: e.peaks.memory.Load()}
+}
 
 type peaks struct{ fuel, memory atomic.Uint64 }
 
@@ -25,7 +27,7 @@ func (p *peaks) event(fuel uint64, memory api.Memory) {
 	raise(&p.memory, uint64(memory.Size()))
 }
 
-// raise stores v if it is above what is stored.
+// raise stores v if it exceeds the stored value.
 func raise(to *atomic.Uint64, v uint64) {
 	for old := to.Load(); v > old; old = to.Load() {
 		if to.CompareAndSwap(old, v) {

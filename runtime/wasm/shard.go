@@ -134,7 +134,7 @@ func (p *spares) take(in *instance) bool {
 	return true
 }
 
-// close ends the spare instance. No start may be under way.
+// close ends the spare instance. No start may be in progress.
 func (p *spares) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

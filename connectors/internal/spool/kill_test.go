@@ -29,7 +29,7 @@ func TestSIGKILL(t *testing.T) {
 	}
 }
 
-// appendForever prints a line for each durable record. Each device has several appends under way.
+// appendForever prints a line for each durable record. Each device has several appends in flight.
 func appendForever(t *testing.T, folder string) {
 	s, err := Open(Config{Folder: folder, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -26,7 +26,7 @@ type backlog struct {
 	suspect suspicion
 }
 
-// suspicion is the evidence against a spooled message that was under way when connections ended. Another queue may send
+// suspicion is the evidence against a spooled message that was in flight when connections ended. Another queue may send
 // it next.
 type suspicion struct {
 	stored uint64
@@ -194,7 +194,7 @@ func (g *backlog) append(k call) {
 	})
 }
 
-// bypass publishes a message that the spool refused directly, if the broker is there and no earlier message of the
+// bypass publishes a message that the spool refused directly, if the broker is reachable and no earlier message of the
 // device is on disk. The broker's acknowledgement is worth as much as the disk's, so neither a full disk nor the
 // messages of others in a full spool cost a device its publishes.
 func (g *backlog) bypass(k call, err error) bool {

@@ -86,7 +86,7 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	awaitDrained(t, c, 0)
 }
 
-// TestSpoolTurnPassesWhileGatewayIsAway loses the gateway client's connection with a spooled message under way. The
+// TestSpoolTurnPassesWhileGatewayIsAway loses the gateway client's connection with a spooled message in flight. The
 // gateway client cannot reconnect, but the device can.
 func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 	var refuse atomic.Bool
@@ -135,7 +135,7 @@ func leaveNumbers(t *testing.T, c *deviceConnector, id string, n int) {
 	}
 }
 
-// TestSpoolLateAnswer closes a session with a message under way and logs the device in again before the broker answers:
+// TestSpoolLateAnswer closes a session with a message in flight and logs the device in again before the broker answers:
 // the message must not be sent twice.
 func TestSpoolLateAnswer(t *testing.T) {
 	back := make(chan struct{})

@@ -23,7 +23,7 @@ const (
 
 	suspectAt = 2 // the call becomes a suspect: it is tried alone before it is sent with others again (trial.go)
 	convictAt = 4 // the call is refused if it was alone when the connection ended; a certain end convicts at once
-	sentAgain = 6 // the call is refused even if others were under way: it passed trials and connections still ended
+	sentAgain = 6 // the call is refused even if others were in flight: it passed trials and connections still ended
 
 	forgetEnds = time.Minute // after this long, evidence against a device's QoS 0 is dropped
 )
@@ -59,7 +59,7 @@ func (e ending) isExplained() bool {
 // isLocal reports whether the socket was closed on this side.
 func (e ending) isLocal() bool { return errors.Is(e.cause, net.ErrClosed) }
 
-// against returns the weight of the end as evidence against a call that was under way with others. A takeover by
+// against returns the weight of the end as evidence against a call that was in flight with others. A takeover by
 // another gateway can only make the call a suspect; convicting it takes the same end while it is tried alone.
 func (e ending) against(k *call, now time.Time) int {
 	switch {

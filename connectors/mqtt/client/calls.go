@@ -157,7 +157,8 @@ func (l *link) fits(k *call) gateway.Result {
 		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker accepts at most QoS %d", what, k.topic,
 			l.maxQoS)
 	case packets.DisconnectRetainNotSupported:
-		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker keeps no retained messages", what, k.topic)
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker does not support retained messages",
+			what, k.topic)
 	case packets.DisconnectSharedSubscriptionNotSupported:
 		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker does not support shared subscriptions",
 			what, k.topic)
@@ -187,7 +188,7 @@ func (c *Client) isUsed(id uint16) bool {
 	return published || asked
 }
 
-// fewIDs is how many packet ids a client uses for QoS 2 in an inherited session, if not more are under way.
+// fewIDs is how many packet ids a client uses for QoS 2 in an inherited session, if not more are in flight.
 const fewIDs = 8
 
 // idFor returns the packet id for a new publish. In an inherited session, the broker may hold QoS 2 ids that were never
@@ -450,7 +451,7 @@ type call struct {
 	spared   int           // ends that were not counted against it
 	proven   bool          // at the prober: publishQueue.proven of its queue
 	onTrial  bool          // it is in client.trials or client.trying
-	alone    bool          // to be tried with nothing else under way
+	alone    bool          // to be tried with nothing else in flight
 	spooled  bool          // at the prober: the call is from the spool
 	offences int           // at the prober: convictions of its device
 	inserted time.Time     // at the prober: when it was inserted

@@ -2,7 +2,7 @@ package client
 
 import "time"
 
-// State is what a client has under way, for tests of the packages above.
+// State is what a client has in flight, for tests of the packages above.
 type State struct {
 	Connected bool
 	Inflight  int // unacknowledged QoS 1 and 2 publishes
@@ -12,7 +12,7 @@ type State struct {
 	Filters   int // subscriptions the broker has acknowledged
 }
 
-// State returns what the client has under way now.
+// State returns what the client has in flight now.
 func (c *Client) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()

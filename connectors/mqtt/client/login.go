@@ -155,7 +155,7 @@ const (
 	unclearGrace = 5 * time.Minute
 )
 
-// logins tracks the CONNECTs of this gateway that are under way or recent, by client id. When a client connects, the
+// logins tracks the CONNECTs of this gateway that are in progress or recent, by client id. When a client connects, the
 // broker ends the older connection with its client id; mosquitto 2.0.11 sends no DISCONNECT. Such an end is no evidence
 // against the packets sent, and the broker's session for that client id then belongs to the new client.
 type logins struct {
@@ -165,7 +165,7 @@ type logins struct {
 
 type attempt struct {
 	client *Client
-	done   time.Time // zero: under way
+	done   time.Time // zero: in progress
 }
 
 // begin registers c before it writes CONNECT.

@@ -92,7 +92,7 @@ func (b *quietBroker) refuseNext(reason byte) {
 	b.refuse = reason
 }
 
-// wantPublish waits until the stored message of the device is under way.
+// wantPublish waits until the stored message of the device is in flight.
 func (b *quietBroker) wantPublish(t *testing.T) {
 	t.Helper()
 	select {
@@ -120,7 +120,7 @@ func (b *quietBroker) wantPublishUnlessConvicted(t *testing.T, m *Metrics) bool 
 	}
 }
 
-// TestExplainedEndings repeatedly ends a device's connection while its stored message is under way, for reasons
+// TestExplainedEndings repeatedly ends a device's connection while its stored message is in flight, for reasons
 // unrelated to the message. The message must not be convicted, whether it is already a suspect or not.
 func TestExplainedEndings(t *testing.T) {
 	const times = convictAt + 2
@@ -361,7 +361,7 @@ func TestSessionOfAnotherLogin(t *testing.T) {
 }
 
 // TestOtherGatewayConvictsNothing has the broker report again and again that another gateway took over the client id:
-// the calls under way may be tried alone, but must be sent in the end.
+// the calls in flight may be tried alone, but must be sent in the end.
 func TestOtherGatewayConvictsNothing(t *testing.T) {
 	e := ending{reason: packets.DisconnectSessionTakenOver}
 	k := &call{}

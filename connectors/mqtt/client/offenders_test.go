@@ -68,7 +68,8 @@ func TestSeveralSuspects(t *testing.T) {
 	var calls []*connectortest.Call
 	for n := range several {
 		call := connectortest.NewCall()
-		brokertest.LoginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), nil, call.Done)
+		session := brokertest.LoginTo(t, s, fmt.Sprint("evil-", n), "l")
+		session.Publish(fmt.Sprint("bad/", n), 1, []byte("x"), nil, call.Done)
 		calls = append(calls, call)
 	}
 	if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
@@ -105,7 +106,7 @@ func TestAloneStaysAlone(t *testing.T) {
 			case !ok:
 				return
 			case first && n == 1:
-				continue // its PUBACK is never sent, so the third is under way with it
+				continue // its PUBACK is never sent, so the third is in flight with it
 			case !first && n == 1:
 				close(held)
 				<-answer
@@ -425,7 +426,8 @@ func TestUnavailable(t *testing.T) {
 	}
 	for qos := byte(0); qos <= 2; qos++ {
 		r := connectortest.PublishWith(t, s, "a", qos, "x", &gateway.Properties{Retain: true})
-		if r.Code != gateway.CodeUnsupported || !strings.Contains(r.Message, "the broker keeps no retained messages") {
+		const want = "the broker does not support retained messages"
+		if r.Code != gateway.CodeUnsupported || !strings.Contains(r.Message, want) {
 			t.Errorf("retain, QoS %d: %v", qos, r)
 		}
 	}

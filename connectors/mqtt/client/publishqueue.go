@@ -326,7 +326,7 @@ func (l *PublishQueue) end() Callbacks {
 	return append(l.finish(ResultEnded), l.shut()...)
 }
 
-// Forget ends a queue of a client that continues: its calls under way get no other result. Ended queues are removed
+// Forget ends a queue of a client that continues: its calls in flight get no other result. Ended queues are removed
 // from blocked once they are the majority.
 func (c *Client) Forget(l *PublishQueue) Callbacks {
 	c.mu.Lock()
@@ -349,7 +349,7 @@ func (c *Client) Forget(l *PublishQueue) Callbacks {
 	return cb
 }
 
-// shut makes the queue leave its backlog: at once, or when the stored message under way is answered or its connection
+// shut makes the queue leave its backlog: at once, or when the stored message in flight is answered or its connection
 // lost. The client's mu must be held.
 func (l *PublishQueue) shut() (cb Callbacks) {
 	l.ended = true
@@ -371,7 +371,7 @@ func (l *PublishQueue) shut() (cb Callbacks) {
 	return cb
 }
 
-// abandon leaves a stored message that was under way on a lost connection to the next queue, which may be connected
+// abandon leaves a stored message that was in flight on a lost connection to the next queue, which may be connected
 // sooner. mu must be held.
 func (c *Client) abandon(k *call) (cb Callbacks) {
 	c.release(k)

@@ -85,7 +85,7 @@ func (b *quotaBroker) arrived(payload string) (left int) {
 	return b.left
 }
 
-// TestReceiveMaximumLowered restarts the broker with a Receive Maximum below the number of publishes under way.
+// TestReceiveMaximumLowered restarts the broker with a Receive Maximum below the number of publishes in flight.
 func TestReceiveMaximumLowered(t *testing.T) {
 	for _, maxima := range [][]uint16{{10, 2}, {10, 1}, {10, 6}} {
 		for _, keeps := range []bool{true, false} {

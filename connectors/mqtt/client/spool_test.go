@@ -53,7 +53,7 @@ func TestSpoolWhileDown(t *testing.T) {
 	}
 }
 
-// TestSpoolWhilePaused loses the connection with a publish under way that the broker may have accepted.
+// TestSpoolWhilePaused loses the connection with a publish in flight that the broker may have accepted.
 func TestSpoolWhilePaused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := brokertest.Listen(t, newDevices(t, Lasting(b.URL())), "t")
@@ -263,7 +263,7 @@ func TestSpoolMaximumQoS(t *testing.T) {
 	}
 }
 
-// TestSpoolMaximumQoSLowered lowers the Maximum QoS while a message is under way.
+// TestSpoolMaximumQoSLowered lowers the Maximum QoS while a message is in flight.
 func TestSpoolMaximumQoSLowered(t *testing.T) {
 	t.Parallel() // the pause takes seconds
 	least := byte(0)

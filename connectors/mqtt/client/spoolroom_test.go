@@ -141,7 +141,7 @@ func TestSpoolDrainRate(t *testing.T) {
 	for i := range sessions {
 		sessions[i], _ = brokertest.Connect(t, c, fmt.Sprint("device-", i))
 	}
-	b.Pause(t) // a message of each device is under way, which does not count
+	b.Pause(t) // a message of each device is in flight, which does not count
 	for i, s := range sessions {
 		brokertest.PublishNumbers(t, s, i*each, i*each+each)
 	}

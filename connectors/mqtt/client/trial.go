@@ -39,7 +39,7 @@ func (c *Client) settles(now time.Time) time.Duration {
 	return c.link.began.Add(c.broker.cfg.ReconnectDelay).Sub(now)
 }
 
-// try sends as many suspects as may be under way. mu must be held.
+// try sends as many suspects as may be in flight. mu must be held.
 func (c *Client) try() (cb Callbacks) {
 	if len(c.trials) == 0 || c.link == nil || c.othersUnderWay() || c.isTryingAlone() {
 		return nil
@@ -69,7 +69,7 @@ func (c *Client) try() (cb Callbacks) {
 	return cb
 }
 
-// isTryingAlone reports whether a suspect is under way that no other may join: an end of the connection would not tell
+// isTryingAlone reports whether a suspect is in flight that no other may join: an end of the connection would not tell
 // which of them caused it.
 func (c *Client) isTryingAlone() bool { return len(c.trying) > 0 && c.trying[0].alone }
 
@@ -437,7 +437,7 @@ func (c *Client) pruneTopicQueues(now time.Time) {
 	}
 }
 
-// has reports whether a call of the queue is under way.
+// has reports whether a call of the queue is in flight.
 func (c *Client) has(l *PublishQueue) bool {
 	for _, k := range c.waiting {
 		if k.queue == l {

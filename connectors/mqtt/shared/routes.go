@@ -66,7 +66,7 @@ func (r *routes) open(filter string) *route {
 	return to
 }
 
-// subscribe sends a SUBSCRIBE for the waiters, unless one is under way. Each waiter needs a new one to get the retained
+// subscribe sends a SUBSCRIBE for the waiters, unless one is in flight. Each waiter needs a new one to get the retained
 // messages. While the connection is lost, waiters keep waiting. mu must be held.
 func (r *routes) subscribe(to *route) (cb client.Callbacks) {
 	if to.requesting || to.closed || len(to.waiting) == 0 {

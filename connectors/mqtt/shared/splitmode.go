@@ -23,7 +23,7 @@ type splitMode struct {
 	known chan struct{} // closed when the first probe has ended
 
 	mu     sync.Mutex
-	topic  string // topic of the probe under way; guarded by mu, like all fields below
+	topic  string // topic of the probe in flight; guarded by mu, like all fields below
 	asked  int    // number of probes
 	copies int
 	split  bool // the broker sends a copy for each; false until known, since duplicates are preferred to loss
@@ -69,7 +69,7 @@ func (m *splitMode) heard(p *paho.Publish) {
 	}
 }
 
-// giveUp ends a probe without an answer, unless another probe is under way.
+// giveUp ends a probe without an answer, unless another probe is in flight.
 func (m *splitMode) giveUp(asked int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

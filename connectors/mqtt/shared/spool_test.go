@@ -12,7 +12,7 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 )
 
-// TestSharedLateAnswers closes the gateway with messages of many devices under way on one connection. The broker
+// TestSharedLateAnswers closes the gateway with messages of many devices in flight on one connection. The broker
 // acknowledges them only when it receives DISCONNECT. None may stay in the spool, where it would be sent again.
 func TestSharedLateAnswers(t *testing.T) {
 	const devices = 10

@@ -37,7 +37,7 @@ var Info = gateway.ConnInfo{
 // NewDevice makes a device without a handler.
 func NewDevice() *Device { return &Device{Name: "dev", posted: make(chan func() error, 100)} }
 
-// Connect makes a handler of f for a new device and runs its first event.
+// Connect creates a handler of f for a new device and runs its first event.
 func Connect(t testing.TB, f gateway.HandlerFactory) *Device {
 	t.Helper()
 	return ConnectFrom(t, f, Info.Peer.Addr().String())

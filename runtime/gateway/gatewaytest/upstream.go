@@ -27,7 +27,7 @@ type Upstream struct {
 
 var _ gateway.Connector = (*Upstream)(nil)
 
-// NewUpstream makes an upstream without clients.
+// NewUpstream creates an upstream without clients.
 func NewUpstream() *Upstream {
 	return &Upstream{denied: make(map[string]bool), sessions: make(map[*session]struct{})}
 }

@@ -34,12 +34,12 @@ type Slot struct {
 // evictScan is how many of the oldest slots are searched for one that is not busy.
 const evictScan = 16
 
-// NewWaitingRoom makes a room for most connections, at most perPrefix of them from one /24 or /64, unless that is 0.
+// NewWaitingRoom creates a room for most connections, at most perPrefix of them from one /24 or /64, unless that is 0.
 func NewWaitingRoom(most, perPrefix int) *WaitingRoom {
 	return &WaitingRoom{max: most, maxPrefix: perPrefix, prefixes: make(map[netip.Prefix]*list.List)}
 }
 
-// NewSlot makes a slot for source. Without an address no prefix limit applies.
+// NewSlot creates a slot for source. Without an address no prefix limit applies.
 func NewSlot(source netip.Addr, evict func()) *Slot {
 	return &Slot{prefix: roomPrefix(source), evict: evict}
 }

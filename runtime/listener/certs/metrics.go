@@ -7,7 +7,7 @@ type Metrics struct {
 	reloads *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg, unless reg is nil.
+// NewMetrics creates a set and registers it with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "exgate_tls_reloads_total", Help: "Reloads of changed certificate files, by result: ok, failed.",

@@ -11,7 +11,8 @@ var (
 // SetMaxUnverified changes how many sources may have an unproved address.
 func (c *Config) SetMaxUnverified(n int) { c.maxUnverified = n }
 
-// Pending is how many handshakes are under way: of sources that have not proved their address, and of those that have.
+// Pending is how many handshakes are in progress: of sources that have not proved their address, and of those that
+// have.
 func (l *Listener) Pending() (unverified, verified int) {
 	return l.unverified.Len(), l.handshaking.Len()
 }

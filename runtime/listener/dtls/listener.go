@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// Listener makes a connection for each client that completes a DTLS 1.2 handshake on a UDP socket. One record from a
+// Listener creates a connection for each client that completes a DTLS 1.2 handshake on a UDP socket. One record from a
 // client is one event of its handler; one Send is one record.
 type Listener struct {
 	cfg      Config

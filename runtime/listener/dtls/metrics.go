@@ -9,7 +9,7 @@ type Metrics struct {
 	unverified *prometheus.GaugeVec
 }
 
-// NewMetrics makes a set and registers it with reg, unless reg is nil.
+// NewMetrics creates a set and registers it with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{

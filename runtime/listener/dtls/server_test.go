@@ -106,7 +106,7 @@ func (s *dtlsServer) dial(t testing.TB, options ...pion.ClientOption) *pion.Conn
 	return c
 }
 
-// asMeter makes a client meter-1, with that key.
+// asMeter creates a client meter-1, with that key.
 func asMeter(key ...byte) []pion.ClientOption {
 	return []pion.ClientOption{
 		pion.WithPSK(func([]byte) ([]byte, error) { return key, nil }), pion.WithPSKIdentityHint([]byte("meter-1")),

@@ -25,7 +25,7 @@ type Issuer struct {
 	Dir  string
 }
 
-// NewIssuer makes a certificate authority with files in a folder of the test.
+// NewIssuer creates a certificate authority with files in a folder of the test.
 func NewIssuer(t testing.TB) *Issuer {
 	t.Helper()
 	ca := &Issuer{Dir: t.TempDir()}

@@ -18,7 +18,7 @@ type inheritedSocket struct {
 	packets  net.PacketConn
 }
 
-// inherit makes a socket from file and closes file.
+// inherit creates a socket from file and closes file.
 func inherit(file SocketFile) (*inheritedSocket, error) {
 	defer func() { _ = file.File.Close() }()
 	in := &inheritedSocket{SocketFile: file}

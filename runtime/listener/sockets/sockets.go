@@ -33,8 +33,8 @@ type openSocket struct {
 	socket syscall.Conn
 }
 
-// New makes a set from inherited sockets, if any. If log is nil, slog.Default(). A file that is not a listening socket
-// is an error. New takes ownership of the files, even if it fails.
+// New creates a set from inherited sockets, if any. If log is nil, slog.Default(). A file that is not a listening
+// socket is an error. New takes ownership of the files, even if it fails.
 func New(inherited []SocketFile, log *slog.Logger) (*Sockets, error) {
 	if log == nil {
 		log = slog.Default()

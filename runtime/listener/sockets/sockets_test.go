@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
-// newSockets makes a set with the inherited sockets.
+// newSockets creates a set with the inherited sockets.
 func newSockets(t *testing.T, inherited []sockets.SocketFile) *sockets.Sockets {
 	t.Helper()
 	s, err := sockets.New(inherited, slog.New(slog.DiscardHandler))

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// Listener makes a connection for each address that sends to a UDP socket.
+// Listener creates a connection for each address that sends to a UDP socket.
 type Listener struct {
 	mux       *Mux
 	admission *admission.Admission

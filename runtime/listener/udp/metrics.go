@@ -64,7 +64,7 @@ type Metrics struct {
 	dropped *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg, unless reg is nil.
+// NewMetrics creates a set and registers it with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "exgate_datagrams_dropped_total", Help: "UDP datagrams dropped, in either direction, by reason.",

@@ -21,8 +21,8 @@ const (
 	readPauseMax = time.Second
 )
 
-// Mux makes a peer for each source of datagrams on one UDP socket. A peer has no goroutine of its own: a worker runs it
-// while it has datagrams.
+// Mux creates a peer for each source of datagrams on one UDP socket. A peer has no goroutine of its own: a worker runs
+// it while it has datagrams.
 type Mux struct {
 	socket  datagrams
 	cfg     muxConfig

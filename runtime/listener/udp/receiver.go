@@ -21,7 +21,7 @@ type datagrams interface {
 	// overflowed returns how many datagrams the kernel has dropped because they were not read fast enough, modulo 2^32.
 	// Only the sweep calls it.
 	overflowed() uint32
-	// stop ends read; writing goes on until close.
+	// stop ends read; writing continues until close.
 	stop()
 	close() error
 }

@@ -8,7 +8,7 @@ type Metrics struct {
 	control    *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg, unless reg is nil.
+// NewMetrics creates a set and registers it with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{

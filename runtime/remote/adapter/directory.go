@@ -148,7 +148,7 @@ func (s *scopes) known(token string) (scope, error) {
 	return presented, nil
 }
 
-// maxToken bounds what is hashed for an unknown caller.
+// maxToken bounds the bytes that are hashed for an unknown caller.
 const maxToken = 4 << 10
 
 // bearer returns the token of an authorization header, or "" if it has none.

@@ -20,7 +20,7 @@ type PeersConfig struct {
 	// DNS is a name:port that resolves to the adapters of the nodes. It is looked up every 30 s, and when a call names
 	// an unknown node. Optional if Nodes is set.
 	DNS string
-	// Token is what the nodes present to each other. If zero, forwarded calls are accepted from anybody and treated as
+	// Token is what the nodes present to each other. If zero, forwarded calls are accepted from anyone and treated as
 	// direct calls.
 	Token string
 	// TLS secures the calls to other nodes. If zero, plain text.

@@ -206,7 +206,7 @@ func (q *pendingCloses) close(ctx context.Context) {
 	}
 }
 
-// drop gives up what is still pending. Nothing is being delivered any more.
+// drop gives up all pending closes. None is being delivered any more.
 func (q *pendingCloses) drop() {
 	q.done.Wait()
 	q.mu.Lock()

@@ -19,7 +19,7 @@ const (
 	holdAfterLogin  = 8 << 10   // of a connection whose device may log in again
 	maxHold         = 8 << 20   // of a connection that may be in the middle of a secret
 	maxHeld         = 128 << 20 // of all connections of a listener
-	recordSize      = 512       // the memory of a record without what it points at
+	recordSize      = 512       // the memory of a record, excluding what it references
 )
 
 // A few of the last reads are held back regardless of their size, if they are among the last records: the device may

@@ -52,7 +52,7 @@ type point struct {
 	closed bool
 }
 
-// New makes a point. Errors are those of Folder.
+// New creates a point. Errors are those of Folder.
 func New(cfg Config) (*Point, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -69,7 +69,7 @@ func New(cfg Config) (*Point, error) {
 	return p, err
 }
 
-// NewHandler makes a handler of f for a new connection, which may be captured.
+// NewHandler creates a handler of f for a new connection, which may be captured.
 func (p *Point) NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler,
 	error,
 ) {

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// maxPending bounds what waits for the disk, or for the reader of a live capture.
+// maxPending bounds the bytes that wait for the disk, or for the reader of a live capture.
 const maxPending = 4 << 20
 
 // cutReserve is the part of a file that is reserved for the cuts of its connections.
@@ -135,7 +135,7 @@ func (s *stream) end() error {
 	return s.err
 }
 
-// write writes what is queued until the capture ends.
+// write writes the queued bytes until the capture ends.
 func (s *stream) write() {
 	defer close(s.done)
 	var to io.WriteCloser

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/tap"
 )
 
-// recordSize is the memory of a queued record without what it points at.
+// recordSize is the memory of a queued record, excluding what it references.
 const recordSize = 512
 
 // connection queues the records of a live connection, and plays them to its shadow on a goroutine that exists only
@@ -21,7 +21,7 @@ type connection struct {
 	mu      sync.Mutex // guards the fields below
 	queue   []tap.Record
 	bytes   int
-	inside  bool // an event of the live handler is under way, so not all of its calls are known
+	inside  bool // an event of the live handler is in progress, so not all of its calls are known
 	running bool
 	begun   bool
 	over    bool   // no more records are queued: Closed is, or the shadow was dropped
@@ -151,7 +151,7 @@ func (c *connection) giveUp(why string) {
 	c.shadow.metrics.drop(why)
 }
 
-// clone copies r and what it points at, which is valid during the call only.
+// clone copies r and what it references, which is valid during the call only.
 func clone(r *tap.Record) tap.Record {
 	c := *r
 	c.Data, c.Props = bytes.Clone(r.Data), r.Props.Clone()

@@ -53,7 +53,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// The bounds of what waits for shadows, in bytes.
+// The bounds of the queues for shadows, in bytes.
 const (
 	maxQueueBytes = 256 << 10 // for the shadow of one connection
 	maxTotalBytes = 64 << 20  // for all shadows together
@@ -85,7 +85,7 @@ const (
 	logsASecond = 0.2
 )
 
-// New makes a shadow for the handlers of another factory.
+// New creates a shadow for the handlers of another factory.
 func New(cfg Config) (*Shadow, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func New(cfg Config) (*Shadow, error) {
 	}, nil
 }
 
-// NewHandler makes a handler of live for a new connection, which may be shadowed.
+// NewHandler creates a handler of live for a new connection, which may be shadowed.
 func (s *Shadow) NewHandler(live gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler,
 	error,
 ) {

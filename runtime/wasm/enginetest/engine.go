@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
-// New makes an engine that runs module and logs nothing. The caller closes it, or the gateway that it is given to.
+// New creates an engine that runs module and logs nothing. The caller closes it, or the gateway that it is given to.
 func New(t testing.TB, module []byte) *wasm.Engine {
 	t.Helper()
 	e, err := wasm.New(t.Context(), wasm.Config{Name: "guest", Module: module, Logger: slog.New(slog.DiscardHandler)})
@@ -21,7 +21,7 @@ func New(t testing.TB, module []byte) *wasm.Engine {
 	return e
 }
 
-// Line makes an engine of the line protocol that is built into exgate.
+// Line creates an engine of the line protocol that is built into exgate.
 func Line(t testing.TB) *wasm.Engine {
 	t.Helper()
 	return New(t, line.Module)

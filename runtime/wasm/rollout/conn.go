@@ -102,7 +102,7 @@ func (h *conn) noteReason(r gateway.CloseReason) {
 }
 
 const (
-	// drainsAtOnce bounds the drain events under way: each waits for its instance, and Limits.Waiting bounds those.
+	// drainsAtOnce bounds the drain events in progress: each waits for its instance, and Limits.Waiting bounds those.
 	drainsAtOnce = 64
 	// drainPatience is how long busy connections delay the drain events of others.
 	drainPatience = 100 * time.Millisecond

@@ -11,7 +11,7 @@ type Metrics struct {
 	rollbacks   *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set is not registered.
+// NewMetrics creates a set and registers it with reg. If reg is nil, the set is not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)

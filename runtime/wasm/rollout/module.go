@@ -55,7 +55,7 @@ type Module struct {
 
 var _ gateway.HandlerFactory = (*Module)(nil)
 
-// New makes a module without a version.
+// New creates a module without a version.
 func New(c Config) (*Module, error) {
 	if c.Name == "" {
 		return nil, errors.New("a module needs a name")

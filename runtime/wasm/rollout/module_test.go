@@ -20,7 +20,7 @@ func variant(t *testing.T, guest, name string) []byte {
 	return append(append(file(t, guest), 0, byte(len(section))), section...)
 }
 
-// newModule makes a module that the test closes after its devices have left.
+// newModule creates a module that the test closes after its devices have left.
 func newModule(t *testing.T) *Module {
 	t.Helper()
 	m, err := New(Config{Name: "test", Logger: quiet, Guests: guestMetrics})

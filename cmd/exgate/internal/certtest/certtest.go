@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// SelfSigned makes a certificate for localhost and 127.0.0.1, valid for an hour, and its key, both in PEM form.
+// SelfSigned creates a certificate for localhost and 127.0.0.1, valid for an hour, and its key, both in PEM form.
 func SelfSigned(t testing.TB) (cert, key []byte) {
 	t.Helper()
 	return Valid(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))

@@ -26,7 +26,7 @@ type Config struct {
 	ofFile   string // name of the only listener of a module's own file, in which its section is called listener
 }
 
-// Log says what is logged, and how. Logs go to the standard error output.
+// Log configures logging. Logs go to standard error.
 type Log struct {
 	Level  string `koanf:"level" oneof:"debug info warn error"`
 	Format string `koanf:"format" oneof:"auto text json"`

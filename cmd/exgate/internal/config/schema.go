@@ -24,7 +24,7 @@ const (
 	kindList                 // of texts
 )
 
-// node describes what a setting or a section may hold.
+// node describes what a setting or a section may contain.
 type node struct {
 	kind     kind
 	children map[string]*node // of a section
@@ -35,10 +35,10 @@ type node struct {
 	single   bool // a list that may be one text
 }
 
-// schema describes what a configuration may hold; it is derived from [Config], so that the two cannot differ.
+// schema describes what a configuration may contain; it is derived from [Config], so that the two cannot differ.
 var schema = schemaOf(reflect.TypeFor[Config](), "")
 
-// moduleSchema describes what the file of a module may hold.
+// moduleSchema describes what the file of a module may contain.
 var moduleSchema = schemaOf(reflect.TypeFor[Module](), "")
 
 func schemaOf(t reflect.Type, tag reflect.StructTag) *node {

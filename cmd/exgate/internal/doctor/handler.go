@@ -89,7 +89,7 @@ func (s *server) unreachable(err error) Finding {
 	return s.problem(s.key+".grpc", "cannot reach %s: %v", s.address, cause(err))
 }
 
-// transport checks what is below gRPC.
+// transport checks the layers below gRPC.
 func (s *server) transport(ctx context.Context) (trouble Finding, ok bool) {
 	if s.tls != nil {
 		return s.secure(ctx)

@@ -55,7 +55,7 @@ func handlerFile(to string) rule {
 	}
 }
 
-// finishHandler reports what is missing in the handler.
+// finishHandler reports missing settings of the handler.
 func (s *scope) finishHandler(at *hocon.Value) {
 	handler := s.to.section("handler")
 	if !handler.has("grpc") {

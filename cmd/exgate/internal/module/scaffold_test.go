@@ -50,7 +50,7 @@ func needTools(t *testing.T, lang string) {
 	}
 }
 
-// TestNewModulesWorkAtOnce makes a module in each language, and does what its README says.
+// TestNewModulesWorkAtOnce creates a module in each language, and does what its README says.
 func TestNewModulesWorkAtOnce(t *testing.T) {
 	for _, lang := range Languages() {
 		t.Run(lang, func(t *testing.T) {

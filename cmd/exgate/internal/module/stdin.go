@@ -72,7 +72,7 @@ var (
 	deviceAddress = netip.MustParseAddrPort("192.0.2.7:40000")
 )
 
-// printer is the socket of a device. It prints what is sent.
+// printer is the socket of a device. It prints the bytes that are sent.
 type printer struct {
 	console *console
 	socket  gateway.SocketType

@@ -33,7 +33,7 @@ type fixture struct {
 	folder  *Folder
 }
 
-// newFixture makes a fixture whose folder has the given files at the start.
+// newFixture creates a fixture whose folder initially has the given files.
 func newFixture(t *testing.T, files map[string][]byte) *fixture {
 	t.Helper()
 	return newFixtureWith(t, files, func(*Config) {})

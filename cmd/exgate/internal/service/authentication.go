@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 )
 
-// authentication authenticates devices that share connections to the broker, and authorizes what they do.
+// authentication authenticates and authorizes devices that share connections to the broker.
 type authentication struct {
 	service *Service
 	metrics *access.Metrics

@@ -22,7 +22,7 @@ func files(t *testing.T) (cert, key string) {
 	return filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 }
 
-// shake makes a handshake and returns the certificates that both sides were shown.
+// shake performs a handshake and returns the certificates that both sides were shown.
 func shake(t *testing.T, client, server *tls.Config) (ofServer, ofClient []byte, err error) {
 	t.Helper()
 	near, far := net.Pipe()

@@ -40,7 +40,7 @@ type side struct {
 	bytes int
 }
 
-// New makes a Diff for a connection over a socket of this type.
+// New creates a Diff for a connection over a socket of this type.
 func New(socket gateway.SocketType) *Diff { return &Diff{stream: socket < gateway.SocketUDP} }
 
 // First adds a call of the first handler. It does not keep r.

@@ -81,7 +81,7 @@ func (a *adapter) answered(r *tap.Record) {
 	}
 }
 
-// queue schedules a result for when no event is under way. The caller holds mu.
+// queue schedules a result for when no event is in progress. The caller holds mu.
 func (a *adapter) queue(one *answer) {
 	due, state := one.due(), one.state
 	if due == nil {

@@ -33,7 +33,7 @@ type Conn struct {
 	failure error                     // the first error of the second handler
 }
 
-// Open makes a handler of f for the connection that begins with the record r.
+// Open creates a handler of f for the connection that begins with the record r.
 func Open(f gateway.HandlerFactory, r *tap.Record, cfg Config) *Conn {
 	if cfg.Called == nil {
 		cfg.Called = func(*tap.Record) {}

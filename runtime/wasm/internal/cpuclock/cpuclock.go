@@ -24,7 +24,7 @@ type Clock struct {
 // precision is the shortest time between two checks.
 const precision = time.Millisecond
 
-// Start makes a clock for the calling goroutine, which stays locked to its thread until Stop.
+// Start creates a clock for the calling goroutine, which stays locked to its thread until Stop.
 func Start(ctx context.Context, limit time.Duration) *Clock {
 	runtime.LockOSThread()
 	c := &Clock{Context: ctx, limit: limit, done: make(chan struct{}), used: threadTime()}

@@ -160,7 +160,7 @@ func (u *lineUnit) oldFiles() {
 	}
 }
 
-// path joins a folder and a name. What is in folder 0, where the compiler ran, has its name alone.
+// path joins a folder and a name. Files in folder 0, where the compiler ran, have only their name.
 func (u *lineUnit) path(folders []string, folder uint64, name string) string {
 	if folder > 0 && folder < uint64(len(folders)) && !path.IsAbs(name) {
 		name = path.Join(folders[folder], name)
