@@ -8,6 +8,9 @@ const (
 	WASIModuleName = "wasi_snapshot_preview1"
 )
 
+// Minor is the minor version of exproto_v1 that this package has.
+const Minor = 1
+
 // Names of a guest's exports.
 const (
 	ExportMemory     = "memory"

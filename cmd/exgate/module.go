@@ -25,11 +25,13 @@ traffic and measure it, without a device, a broker or a running gateway.`,
   exgate module check meter.wasm
   exgate module run meter.wasm
   exgate module replay meter.wasm traffic.exgc
-  exgate module bench meter.wasm`,
+  exgate module bench meter.wasm
+  exgate module manifest meter.wasm --set exgate.json`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModuleInit(), newModuleCheck(), newModuleRun(), newModuleReplay(), newModuleBench())
+	cmd.AddCommand(newModuleInit(), newModuleCheck(), newModuleRun(), newModuleReplay(), newModuleBench(),
+		newModuleManifest())
 	return cmd
 }
 

@@ -30,7 +30,8 @@ func TestSetCustom(t *testing.T) {
 	if removed, err := SetCustom(twice, "x", nil); err != nil || !bytes.Equal(removed, module) {
 		t.Errorf("%x, %v", removed, err)
 	}
-	for _, broken := range [][]byte{nil, []byte("\x00asm"), append(bytes.Clone(module), 0, 0xff, 0xff, 0xff, 0xff, 0xf)} {
+	cut := append(bytes.Clone(module), 0, 0xff, 0xff, 0xff, 0xff, 0xf)
+	for _, broken := range [][]byte{nil, []byte("\x00asm"), cut} {
 		if _, err := SetCustom(broken, "x", []byte("y")); err == nil {
 			t.Errorf("%x is accepted", broken)
 		}

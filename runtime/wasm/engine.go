@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/exgate/exgate/hostabi/manifest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm/internal/suspects"
 	"golang.org/x/time/rate"
@@ -71,6 +72,8 @@ type Engine struct {
 	// the module imports save_state: the state of its devices is read when they log in
 	keepsState bool
 
+	manifest *manifest.Manifest // nil if the module has none
+
 	shards   []*shard     // of shared instances
 	spares   *spares      // replacements for shards that lose their instance
 	suspects suspects.Set // sources whose connections are kept apart
@@ -111,6 +114,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		config: c, log: c.Logger.With("handler", c.Name), metrics: c.Metrics.handler(c.Name), digest: digest(c.Module),
 	}
 	var err error
+	if e.manifest, err = readManifest(c); err != nil {
+		return nil, fmt.Errorf("loading wasm handler %s: %w", c.Name, err)
+	}
 	if e.program, err = load(ctx, c, e.log); err != nil {
 		return nil, fmt.Errorf("loading wasm handler %s: %w", c.Name, err)
 	}
@@ -121,6 +127,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		)
 	}
 	e.metrics.set.peaks.add(e)
+	e.compareLimits()
 	e.noImage, e.keepsState = e.program.parts.Whole, e.program.importsSaveState()
 	e.guestLines, e.endLines = e.newLines(), e.newLines()
 	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))

@@ -96,7 +96,8 @@ func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error
 	in.engine.log.Error("guest instance ended", attrs...)
 }
 
-// faultText returns the text of a fault. If the host panicked, it is the whole error of the call, with the host's stack.
+// faultText returns the text of a fault. If the host panicked, it is the whole error of the call, with the stack of the
+// host.
 func faultText(fault *gateway.HandlerError, err error) string {
 	if text := err.Error(); strings.Contains(text, "Go runtime stack trace:") {
 		return bounded(text, maxErrorText)

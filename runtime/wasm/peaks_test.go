@@ -30,7 +30,8 @@ func TestPeaks(t *testing.T) {
 # TYPE exgate_wasm_memory_peak_bytes gauge
 exgate_wasm_memory_peak_bytes{handler="test",version="` + e.Digest()[:12] + `"} ` +
 		strconv.FormatFloat(float64(after.Memory), 'e', -1, 64) + "\n"
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "exgate_wasm_memory_peak_bytes"); err != nil {
+	err := testutil.GatherAndCompare(registry, strings.NewReader(want), "exgate_wasm_memory_peak_bytes")
+	if err != nil {
 		t.Error(err)
 	}
 	must(t, e.Close(t.Context()))

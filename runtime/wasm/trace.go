@@ -8,8 +8,8 @@ import (
 	"github.com/exgate/exgate/runtime/wasm/internal/stack"
 )
 
-// Trace is the stack of a guest when a call of it ended early, innermost function first. It is a text of a line for each
-// function, with file and line where the module has debug information.
+// Trace is the stack of a guest when a call of it ended early, innermost function first. As text, it has a line for
+// each function, with file and line where the module has debug information.
 type Trace = stack.Trace
 
 // TraceOf returns the guest's stack from an error of an engine or of a handler, or nil if it has none.

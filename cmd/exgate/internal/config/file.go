@@ -211,6 +211,8 @@ func (w *walker) setting(n *node, name, value *yaml.Node, key string) {
 		w.section(next, value, key)
 	case next.kind == kindList:
 		w.list(next, value, key)
+	case next.kind == kindData && resolve(value).Kind != yaml.ScalarNode:
+		w.data(value, key)
 	default:
 		w.value(next, value, key)
 	}

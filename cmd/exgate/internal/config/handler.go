@@ -12,7 +12,7 @@ import (
 type Handler struct {
 	Module     string      `koanf:"module"`
 	Wasm       string      `koanf:"wasm" path:"file"`
-	Config     string      `koanf:"config"`
+	Config     string      `koanf:"config" data:"true"`
 	Isolation  string      `koanf:"isolation" oneof:"shared connection"`
 	StartImage *bool       `koanf:"start_image"`
 	Unmetered  string      `koanf:"unmetered" oneof:"refuse context"`

@@ -18,7 +18,7 @@ import (
 
 // Module holds the settings of a module in the modules folder, from the file NAME.yaml next to NAME.wasm.
 type Module struct {
-	Config       string        `koanf:"config"`
+	Config       string        `koanf:"config" data:"true"`
 	Isolation    string        `koanf:"isolation" oneof:"shared connection"`
 	StartImage   *bool         `koanf:"start_image"`
 	Unmetered    string        `koanf:"unmetered" oneof:"refuse context"`
@@ -34,6 +34,7 @@ type Module struct {
 	HasListener bool `koanf:"-"`
 
 	listening *Config
+	origins   origins
 }
 
 // Canary is the share of new connections that a new version of a module gets first. Zero fields take the defaults of
@@ -67,6 +68,7 @@ func LoadModule(file, name string) (*Module, error) {
 	if err := k.Unmarshal("", m); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
+	m.origins = said.origins
 	_, m.HasCanary = said.origins["canary"]
 	_, m.HasListener = said.origins["listener"]
 	if at, ok := said.origins["shadow"]; ok {

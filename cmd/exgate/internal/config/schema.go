@@ -22,6 +22,7 @@ const (
 	kindDuration             //
 	kindPercent              // a number and %
 	kindList                 // of texts
+	kindData                 // text, or settings that become JSON
 )
 
 // node describes what a setting or a section may contain.
@@ -68,7 +69,10 @@ func schemaOf(t reflect.Type, tag reflect.StructTag) *node {
 }
 
 func kindOf(t reflect.Type, tag reflect.StructTag) kind {
+	_, data := tag.Lookup("data")
 	switch {
+	case data:
+		return kindData
 	case t.Kind() == reflect.Pointer:
 		return kindOf(t.Elem(), tag)
 	case t.Kind() == reflect.Slice:

@@ -13,7 +13,7 @@ import (
 // parse returns the value that text represents, or an error that says what it must be.
 func (n *node) parse(text string) (any, error) {
 	switch n.kind {
-	case kindText:
+	case kindText, kindData:
 		return text, nil
 	case kindChoice:
 		for _, choice := range n.choices {
@@ -82,6 +82,8 @@ func (n *node) wants() string {
 	switch n.kind {
 	case kindText:
 		return "text"
+	case kindData:
+		return "text, or settings"
 	case kindChoice:
 		return either(n.choices)
 	case kindFlag:

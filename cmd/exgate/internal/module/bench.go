@@ -31,7 +31,7 @@ type Measurement struct {
 	Fuel            float64 `json:"fuel_per_event"` // mean of all events, including results
 	PeakFuel        uint64  `json:"peak_fuel"`      // of an event
 	PeakMemoryKiB   uint64  `json:"peak_memory_kib"`
-	Start           string  `json:"start"`          // of an instance
+	Start           string  `json:"start"` // of an instance
 	StartImage      bool    `json:"start_image"`
 	MemoryKiB       uint64  `json:"memory_kib"` // of a new instance
 	// memory of the process for each idle instance; 0 if the system does not report it

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/hostabi/conformance"
+	"github.com/exgate/exgate/hostabi/manifest"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // Examination is the result of [Check].
 type Examination struct {
-	File string `json:"file"`
+	File     string             `json:"file"`
+	Manifest *manifest.Manifest `json:"manifest,omitempty"`
 	conformance.Facts
 	Starts     string `json:"starts_in,omitempty"` // the time to create an instance, formatted
 	StartImage bool   `json:"start_image"`
@@ -40,6 +42,10 @@ func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err 
 		return x, nil
 	}
 	x.add("module", conformance.Pass, "exports and imports match exproto_v1")
+	if x.Manifest, problem = manifest.Of(s.Module); problem != nil {
+		x.fail("manifest", problem)
+		return x, nil
+	}
 	h := newHost(s)
 	defer func() { err = errors.Join(err, h.close(ctx)) }()
 	e, engineErr := h.engine(ctx, s.Config)
@@ -48,6 +54,7 @@ func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err 
 		return x, nil
 	}
 	x.StartImage, x.NoImage = e.StartImage()
+	x.manifest(s)
 	took, _, startErr := startTime(ctx, h, s.Config)
 	if startErr != nil {
 		x.fail("start", startErr)
@@ -63,11 +70,25 @@ func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err 
 	return x, nil
 }
 
+// manifest adds what the manifest says and the module does not have.
+func (x *Examination) manifest(s *Subject) {
+	switch more := s.Limits.BeyondLimits(x.Manifest); {
+	case x.Manifest == nil:
+		return
+	case more != nil:
+		x.add("manifest", conformance.Warn, "the module wants more than its limits allow: "+strings.Join(more, ", "))
+	default:
+		x.add("manifest", conformance.Pass, "it is well-formed, and the configuration matches its schema")
+	}
+}
+
 func (x *Examination) add(name string, v conformance.Verdict, why string) {
 	x.Checks = append(x.Checks, conformance.Check{Name: name, Verdict: v, Why: why})
 }
 
-func (x *Examination) fail(name string, err error) { x.add(name, conformance.Fail, withStack(err).Error()) }
+func (x *Examination) fail(name string, err error) {
+	x.add(name, conformance.Fail, withStack(err).Error())
+}
 
 // withStack adds the guest's stack, if err has one, to the text of an error.
 func withStack(err error) error {

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/exgate/exgate/hostabi/conformance"
+	"github.com/exgate/exgate/hostabi/manifest"
 )
 
 // PrintJSON writes the result as JSON.
@@ -21,6 +23,9 @@ func PrintJSON(w io.Writer, x Examination) error {
 func PrintText(w io.Writer, x Examination) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "file     %s, %d bytes\nsha256   %s\n", x.File, x.Bytes, x.SHA256)
+	if m := x.Manifest; m != nil {
+		fmt.Fprintf(&b, "manifest %s\n", summary(m))
+	}
 	if x.Exports != nil {
 		x.writeFacts(&b)
 	}
@@ -51,6 +56,27 @@ func (x Examination) writeFacts(b *strings.Builder) {
 	if x.Starts != "" {
 		fmt.Fprintf(b, "start    %s, %s\n", x.Starts, x.image())
 	}
+}
+
+// summary is a manifest in a line. Its texts are printable, and the parts are bounded.
+func summary(m *manifest.Manifest) string {
+	parts := []string{m.Name + " " + m.Version}
+	for _, text := range []string{m.License, m.Author} {
+		if text != "" {
+			parts = append(parts, text)
+		}
+	}
+	for _, t := range m.Transports {
+		transport := t.Type
+		if t.Port > 0 {
+			transport += " " + strconv.Itoa(t.Port)
+		}
+		parts = append(parts, transport)
+	}
+	if m.Config != nil {
+		parts = append(parts, "schema of its configuration")
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (x Examination) image() string {

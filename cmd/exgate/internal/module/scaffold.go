@@ -70,6 +70,7 @@ func (l language) write(folder, lang, name string) error {
 	for _, f := range l.what {
 		page.Files = append(page.Files, file{strings.ReplaceAll(f.Path, "NAME", name), f.What})
 	}
+	page.Files = append(page.Files, file{"exgate.json", "its manifest"})
 	_, page.Settings = l.files["NAME.yaml"]
 	for from, to := range l.files {
 		if err := page.write(path.Join("templates", lang, from+".tmpl"),
@@ -77,8 +78,10 @@ func (l language) write(folder, lang, name string) error {
 			return err
 		}
 	}
-	if err := page.write("templates/README.md.tmpl", filepath.Join(folder, "README.md")); err != nil {
-		return err
+	for _, shared := range []string{"README.md", "exgate.json"} {
+		if err := page.write("templates/"+shared+".tmpl", filepath.Join(folder, shared)); err != nil {
+			return err
+		}
 	}
 	return l.copySDK(filepath.Join(folder, "sdk"))
 }

@@ -67,6 +67,9 @@ func checkModule(ctx context.Context, path, name string) error {
 	guest := settings.Guest()
 	guest.Name, guest.Module, guest.Logger, guest.Shards = name, module, slog.New(slog.DiscardHandler), 1
 	engine, err := wasm.New(ctx, guest)
+	if problems := settings.ConfigProblems(err); problems != nil {
+		return problems
+	}
 	if err != nil {
 		return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "loading wasm handler "+name+": "), "\n",
 			"; "))

@@ -131,13 +131,21 @@ func (e *entry) load(ctx context.Context, module []byte, settings *config.Module
 	guest := settings.Guest()
 	guest.Module = module
 	if e.module == nil {
-		return e.loadFirst(ctx, guest, settings)
+		return inFile(settings, e.loadFirst(ctx, guest, settings))
 	}
 	if err := e.module.Swap(ctx, guest, settings.Swap()); err != nil {
-		return err
+		return inFile(settings, err)
 	}
 	e.settings = settings
 	return e.listen(ctx)
+}
+
+// inFile returns err or, if the module's schema refuses its configuration, the problems with their lines in the file.
+func inFile(settings *config.Module, err error) error {
+	if problems := settings.ConfigProblems(err); problems != nil {
+		return problems
+	}
+	return err
 }
 
 // loadFirst loads the first version of the module.

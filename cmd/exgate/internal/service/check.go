@@ -102,10 +102,16 @@ func (c *checking) module(ctx context.Context, key string, h config.Handler) {
 		err = tryModule(ctx, h, guest)
 		c.started[same] = err
 	}
-	if err != nil {
-		c.add(c.service.cfg.Problem(key+".wasm", "%v", err))
+	switch problems := c.service.cfg.ConfigProblems(key, err); {
+	case problems != nil:
+		c.add(problems)
+	case err != nil:
+		c.add(c.service.cfg.Problem(key+".wasm", "%v", moduleError(h.Wasm, checkName, err)))
 	}
 }
+
+// checkName is the name of the engines that only check a module.
+const checkName = "check"
 
 // tryModule loads and starts a module as the engine of a listener does.
 func tryModule(ctx context.Context, h config.Handler, guest wasm.Config) error {
@@ -113,10 +119,10 @@ func tryModule(ctx context.Context, h config.Handler, guest wasm.Config) error {
 	if err != nil {
 		return err
 	}
-	guest.Name, guest.Module, guest.Logger, guest.Shards = "check", module, slog.New(slog.DiscardHandler), 1
+	guest.Name, guest.Module, guest.Logger, guest.Shards = checkName, module, slog.New(slog.DiscardHandler), 1
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
-		return moduleError(h.Wasm, guest.Name, err)
+		return err
 	}
 	return engine.Close(ctx)
 }

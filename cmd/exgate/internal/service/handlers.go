@@ -52,6 +52,9 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name, module, s.cfg.ModulesCache, s.log,
 		h.wasm
 	engine, err := wasm.New(ctx, guest)
+	if problems := s.cfg.ConfigProblems(key, err); problems != nil {
+		return nil, problems
+	}
 	if err != nil {
 		return nil, s.cfg.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, name, err))
 	}

@@ -17,7 +17,7 @@ func OfGo(printed []byte) (trace Trace) {
 		case !indented:
 			function, _, _ = cutLast(line, "(")
 		case function != "" && !strings.HasPrefix(function, "panic") && !strings.HasPrefix(function, "runtime."):
-			f := Frame{Function: plain(function, maxName)}
+			f := Frame{Function: plain(function)}
 			f.File, f.Line = goPlace(place)
 			trace = append(trace, f)
 		}

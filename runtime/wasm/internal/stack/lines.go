@@ -173,7 +173,7 @@ func shortPath(path string) string {
 	if n := len(path); n > maxName {
 		path = "..." + path[n-maxName+3:]
 	}
-	return plain(path, maxName)
+	return plain(path)
 }
 
 // text reads a text that ends with a zero.

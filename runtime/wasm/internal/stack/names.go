@@ -74,7 +74,7 @@ func (n names) of(index int) (name string, ok bool) {
 		return "", false
 	}
 	if name := n.named[uint32(index)]; name != "" {
-		return plain(withoutHash(name), maxName), true
+		return plain(withoutHash(name)), true
 	}
 	return "function " + strconv.Itoa(index), true
 }

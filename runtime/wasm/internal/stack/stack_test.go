@@ -36,7 +36,9 @@ func TestTracesAreBounded(t *testing.T) {
 	if got := New(wasmtest.Guest().Bytes()).Frames(text, same); len(got) != maxFrames {
 		t.Errorf("%d frames", len(got))
 	}
-	for _, text := range []string{"", "wasm error: unreachable", traceHeading, traceHeading + "...", traceHeading + "\t0x1: "} {
+	for _, text := range []string{
+		"", "wasm error: unreachable", traceHeading, traceHeading + "...", traceHeading + "\t0x1: ",
+	} {
 		if got := New(nil).Frames(text, same); got != nil {
 			t.Errorf("%q: %v", text, got)
 		}
@@ -93,7 +95,8 @@ func FuzzLines(f *testing.F) {
 }
 
 func FuzzFrames(f *testing.F) {
-	f.Add(guest(f, "trace"), traceHeading+".$3()\n\t\t0x12: -:1\n\texproto_v1.send(i64,i32,i32) i32\n\n", []byte("panic: x"))
+	f.Add(guest(f, "trace"), traceHeading+".$3()\n\t\t0x12: -:1\n\texproto_v1.send(i64,i32,i32) i32\n\n",
+		[]byte("panic: x\nmain.f()\n\tmain.go:1 +0x2\n"))
 	f.Fuzz(func(t *testing.T, module []byte, text string, printed []byte) {
 		for _, trace := range []Trace{New(module).Frames(text, same), OfGo(printed)} {
 			if text := trace.String(); len(text) > maxFrames*(4*maxName+50) ||

@@ -78,7 +78,7 @@ func (s *Symbols) Frames(text string, original func(uint32) uint32) (trace Trace
 			break
 		}
 		if c.index < 0 {
-			trace = append(trace, Frame{Function: plain(c.name, maxName)})
+			trace = append(trace, Frame{Function: plain(c.name)})
 			continue
 		}
 		name, ok := symbols.names.of(c.index)
@@ -94,16 +94,16 @@ func (s *Symbols) Frames(text string, original func(uint32) uint32) (trace Trace
 	return trace
 }
 
-// plain returns text with at most limit bytes, quoted if it has other than printable ASCII characters.
-func plain(text string, limit int) string {
+// plain returns text with at most maxName bytes, quoted if it has other than printable ASCII characters.
+func plain(text string) string {
 	cut := ""
-	if len(text) > limit {
-		text, cut = text[:limit], "..."
+	if len(text) > maxName {
+		text, cut = text[:maxName], "..."
 	}
 	for i := range len(text) {
 		if b := text[i]; b < ' ' || b >= utf8.RuneSelf-1 || b == '"' || b == '\\' {
 			quoted := strconv.QuoteToASCII(text)
-			return quoted[:min(len(quoted), 2*limit)] + cut
+			return quoted[:min(len(quoted), 2*maxName)] + cut
 		}
 	}
 	return text + cut
