@@ -80,6 +80,19 @@ type Host interface {
 	//   - 16 LIMIT: too many calls are in progress, or the event has handed over as many bytes as it may
 	Publish(conn, token int64, topic []byte, qos uint32, payload []byte) Code
 
+	// PublishWith is publish_with(conn i64, token i64, topic_ptr i32, topic_len i32, qos i32, ptr i32, len i32,
+	// props_ptr i32, props_len i32) -> code: publish with the properties of a Properties message. Codes as for Publish,
+	// and:
+	//
+	//   - 4 PARAMS_TYPE_ERROR: the message is malformed, text is not valid, or the response topic has wildcards or
+	//     begins with '$'
+	//   - 5 PERMISSION_DENY: the device may not subscribe to the response topic
+	//   - 16 LIMIT: more than 64 user properties, or more than 16 KiB in all
+	//   - 17 UNSUPPORTED, often in the [KindResult]: the broker keeps no retained messages
+	//
+	// Since minor 1.
+	PublishWith(conn, token int64, topic []byte, qos uint32, payload, props []byte) Code
+
 	// Subscribe is subscribe(conn i64, token i64, topic_ptr i32, topic_len i32, qos i32) -> code. Codes as for Publish.
 	Subscribe(conn, token int64, topic []byte, qos uint32) Code
 

@@ -26,7 +26,7 @@ type ConnInfo struct {
 	Properties []Property       // what else the listener knows, such as the path of a WebSocket
 }
 
-// Property is a named value of a connection.
+// Property is a named value of a connection or of a message.
 type Property struct{ Name, Value string }
 
 // Message is a message in [KindMessages].
@@ -38,6 +38,8 @@ type Message struct {
 	Topic     string
 	Payload   []byte
 	Timestamp uint64 // milliseconds since 1970
+
+	Properties *Properties // nil if it has none. Since minor 1
 }
 
 // AuthenticateRequest is the argument of authenticate.
@@ -78,24 +80,37 @@ func appendAddress(b []byte, field int, a Address) []byte {
 // AppendMessage appends m to b as a ReceivedMessagesRequest without conn: several requests concatenated are one with
 // all their messages.
 func AppendMessage(b []byte, m Message) []byte {
-	b = appendLength(b, 2, m.size())
+	var props []byte
+	size := m.size()
+	if m.Properties != nil {
+		props = AppendProperties(nil, *m.Properties)
+		size += textSize(len(props))
+	}
+	b = appendLength(b, 2, size)
 	b = appendText(b, 1, m.Node)
 	b = appendText(b, 2, m.ID)
 	b = appendUint(b, 3, uint64(m.QoS))
 	b = appendText(b, 4, m.From)
 	b = appendText(b, 5, m.Topic)
 	b = appendText(b, 6, m.Payload)
-	return appendUint(b, 7, m.Timestamp)
+	b = appendUint(b, 7, m.Timestamp)
+	return appendText(b, 8, props)
 }
 
 func (m Message) size() int {
 	n := uintSize(uint64(m.QoS)) + uintSize(m.Timestamp)
 	for _, length := range [...]int{len(m.Node), len(m.ID), len(m.From), len(m.Topic), len(m.Payload)} {
-		if length > 0 {
-			n += uintSize(uint64(length)) + length
-		}
+		n += textSize(length)
 	}
 	return n
+}
+
+// textSize returns the size of a text field of length bytes with a field number below 16.
+func textSize(length int) int {
+	if length == 0 {
+		return 0
+	}
+	return uintSize(uint64(length)) + length
 }
 
 // uintSize returns the size of a number field with a field number below 16.

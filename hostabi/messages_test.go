@@ -63,7 +63,7 @@ func FuzzMessagesAreProtobuf(f *testing.F) {
 	f.Add("", "", uint32(0), "", strings.Repeat("t", 200), make([]byte, 70000), uint64(0))
 	f.Fuzz(func(t *testing.T, node, id string, qos uint32, from, topic string, payload []byte, timestamp uint64) {
 		valid := func(s *string) string { *s = strings.ToValidUTF8(*s, "?"); return *s }
-		m := Message{valid(&node), valid(&id), qos, valid(&from), valid(&topic), payload, timestamp}
+		m := Message{valid(&node), valid(&id), qos, valid(&from), valid(&topic), payload, timestamp, nil}
 		want := &pb.Message{
 			Node: node, Id: id, Qos: qos, From: from, Topic: topic, Payload: payload, Timestamp: timestamp,
 		}

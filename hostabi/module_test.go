@@ -45,6 +45,10 @@ func (r *recorder) Publish(conn, token int64, topic []byte, qos uint32, payload 
 	return r.note("publish %d %d %q %d %q", conn, token, topic, qos, payload)
 }
 
+func (r *recorder) PublishWith(conn, token int64, topic []byte, qos uint32, payload, props []byte) Code {
+	return r.note("publish_with %d %d %s %d %s %s", conn, token, topic, qos, payload, props)
+}
+
 func (r *recorder) Subscribe(conn, token int64, topic []byte, qos uint32) Code {
 	return r.note("subscribe %d %d %q %d", conn, token, topic, qos)
 }

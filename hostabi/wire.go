@@ -44,6 +44,7 @@ func appendLength(b []byte, field, n int) []byte {
 type field struct {
 	number uint64
 	wire   byte
+	value  uint64 // of wireVarint
 	bytes  []byte // of wireBytes
 }
 
@@ -57,7 +58,7 @@ func next(b []byte) (f field, rest []byte, err error) {
 	n := uint64(0)
 	switch f.wire {
 	case wireVarint:
-		_, b, ok = varint(b)
+		f.value, b, ok = varint(b)
 	case wire64:
 		n = 8
 	case wire32:

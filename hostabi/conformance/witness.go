@@ -141,6 +141,15 @@ func (w *witness) Publish(conn, token int64, topic []byte, qos uint32, payload [
 	return w.accept("publish", conn, token, token != 0)
 }
 
+func (w *witness) PublishWith(conn, token int64, topic []byte, qos uint32, payload, props []byte) hostabi.Code {
+	w.write("publish_with", "%q %d %x %x", topic, qos, payload, props)
+	if _, err := hostabi.ParseProperties(props); err != nil {
+		w.target("publish_with", conn)
+		return hostabi.CodeParamsTypeError
+	}
+	return w.accept("publish_with", conn, token, token != 0)
+}
+
 func (w *witness) Subscribe(conn, token int64, topic []byte, qos uint32) hostabi.Code {
 	w.write("subscribe", "%q %d", topic, qos)
 	return w.accept("subscribe", conn, token, token != 0)

@@ -88,6 +88,35 @@ func (h *Host) Publish(conn, token int64, topic []byte, qos uint32, payload []by
 	return h.note("publish", "%d token=%d %q qos=%d %q", conn, token, topic, qos, payload)
 }
 
+// PublishWith is recorded as: publish_with 1 token=2 "topic" qos=1 "payload" retain=1 user="k"="v". Properties that are
+// not set are left out.
+func (h *Host) PublishWith(conn, token int64, topic []byte, qos uint32, payload, props []byte) hostabi.Code {
+	p, err := hostabi.ParseProperties(props)
+	if err != nil {
+		return h.note("publish_with", "%d %v", conn, err)
+	}
+	return h.note("publish_with", "%d token=%d %q qos=%d %q%s", conn, token, topic, qos, payload, PropertiesText(p))
+}
+
+// PropertiesText describes the properties that are set, each after a space.
+func PropertiesText(p hostabi.Properties) string {
+	var b strings.Builder
+	add := func(set bool, format string, args ...any) {
+		if set {
+			fmt.Fprintf(&b, format, args...)
+		}
+	}
+	add(p.Retain, " retain=1")
+	add(p.Expiry > 0, " expiry=%d", p.Expiry)
+	add(p.ContentType != "", " type=%q", p.ContentType)
+	add(p.ResponseTopic != "", " response=%q", p.ResponseTopic)
+	add(len(p.Correlation) > 0, " correlation=%q", p.Correlation)
+	for _, u := range p.User {
+		add(true, " user=%q=%q", u.Name, u.Value)
+	}
+	return b.String()
+}
+
 // Subscribe is recorded as: subscribe 1 token=2 "filter" qos=1.
 func (h *Host) Subscribe(conn, token int64, filter []byte, qos uint32) hostabi.Code {
 	return h.note("subscribe", "%d token=%d %q qos=%d", conn, token, filter, qos)

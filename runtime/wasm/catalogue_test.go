@@ -211,7 +211,7 @@ func badPointers() (all []attack) {
 		if name == "resume" || name == "start_timer" || name == "set_timer" {
 			continue
 		}
-		params := slices.Repeat([]int64{-16}, 8)
+		params := slices.Repeat([]int64{-16}, 9)
 		module := importing(hostabi.ModuleName, name, call(signature(hostabi.ModuleName, name), params...))
 		all = append(all, attack{"bad pointer to " + name, module, "y", Limits{}, gateway.ReasonGuestTrap, ""})
 	}

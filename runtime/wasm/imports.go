@@ -106,6 +106,18 @@ func (in *instance) Publish(conn, token int64, topic []byte, qos uint32, payload
 	return code(c.adapter.Publish(string(topic), qos, payload, c.wanted(token)))
 }
 
+func (in *instance) PublishWith(conn, token int64, topic []byte, qos uint32, payload, props []byte) hostabi.Code {
+	c, refusal := in.topicTarget(conn, topic, len(topic)+len(payload)+len(props))
+	if c == nil {
+		return refusal
+	}
+	p, refusal := properties(props)
+	if refusal != hostabi.CodeSuccess {
+		return refusal
+	}
+	return code(c.adapter.PublishWith(string(topic), qos, payload, p, c.wanted(token)))
+}
+
 func (in *instance) Subscribe(conn, token int64, topic []byte, qos uint32) hostabi.Code {
 	c, refusal := in.topicTarget(conn, topic, len(topic))
 	if c == nil {

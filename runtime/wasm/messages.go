@@ -54,6 +54,39 @@ func messageBodies(messages []gateway.Message, limit int) iter.Seq[[]byte] {
 func message(m gateway.Message) hostabi.Message {
 	return hostabi.Message{
 		Node: m.Node, ID: m.ID, QoS: uint32(m.QoS), From: m.From, Topic: m.Topic, Payload: m.Payload,
-		Timestamp: uint64(max(m.Timestamp.UnixMilli(), 0)),
+		Timestamp: uint64(max(m.Timestamp.UnixMilli(), 0)), Properties: hostProperties(m.Properties),
 	}
+}
+
+func hostProperties(p *gateway.Properties) *hostabi.Properties {
+	if p == nil {
+		return nil
+	}
+	h := &hostabi.Properties{
+		Retain: p.Retain, Expiry: p.Expiry, ContentType: p.ContentType, ResponseTopic: p.ResponseTopic,
+		Correlation: p.Correlation,
+	}
+	for _, u := range p.User {
+		h.User = append(h.User, hostabi.Property(u))
+	}
+	return h
+}
+
+// properties parses the properties that a guest publishes with. The gateway makes the other checks.
+func properties(b []byte) (*gateway.Properties, hostabi.Code) {
+	if len(b) > 2*gateway.MaxPropertyBytes {
+		return nil, hostabi.CodeLimit
+	}
+	h, err := hostabi.ParseProperties(b)
+	if err != nil {
+		return nil, hostabi.CodeParamsTypeError
+	}
+	p := &gateway.Properties{
+		Retain: h.Retain, Expiry: h.Expiry, ContentType: h.ContentType, ResponseTopic: h.ResponseTopic,
+		Correlation: h.Correlation,
+	}
+	for _, u := range h.User {
+		p.User = append(p.User, gateway.Property(u))
+	}
+	return p, hostabi.CodeSuccess
 }

@@ -18,6 +18,9 @@ func (s suite) calls(t *testing.T) {
 	d.says("save 1 2 \nsave \xff\x00\nsave\n", "")
 	d.says("pub t/a 1 pay load\npub t 2\npub t 4294967295  \xff\x00\n", "")
 	d.says("quiet t 0 x\nquiet t 3 \n", "ok\nok\n")
+	d.says("pubp t 1 1 60 text/plain r/1 c1 key ünit pay load\npubp t 2 0 0 - - - - - \n", "")
+	d.says("pubp t 0 0 4294967295 - - - key -  x\npubp t 0 0 0 - - - - value\n", "")
+	d.says("answer 1 nobody\n", "")
 	d.says("sub t/# 2\nsub $share/g/+ 9\nunsub t/#\n", "")
 	d.says("resume\nclose\nclose so be it \n", "ok\n")
 	d.called(`authenticate CONN token=1 proto="probe"/"1" clientid="id" username="" mountpoint="" password=""
@@ -39,6 +42,12 @@ publish CONN token=2 "t" qos=2 ""
 publish CONN token=2 "t" qos=4294967295 " \xff\x00"
 publish CONN token=0 "t" qos=0 "x"
 publish CONN token=0 "t" qos=3 ""
+publish_with CONN token=2 "t" qos=1 "pay load" retain=1 expiry=60 type="text/plain" response="r/1" ` +
+		`correlation="c1" user="key"="ünit"
+publish_with CONN token=2 "t" qos=2 ""
+publish_with CONN token=2 "t" qos=0 " x" expiry=4294967295 user="key"=""
+publish_with CONN token=2 "t" qos=0 "" user=""="value"
+publish_with CONN token=2 "" qos=1 "nobody"
 subscribe CONN token=3 "t/#" qos=2
 subscribe CONN token=3 "$share/g/+" qos=9
 unsubscribe CONN token=4 "t/#"
@@ -60,6 +69,8 @@ func (s suite) refusals(t *testing.T) {
 		{"save_state", "save x", "save"},
 		{"publish", "pub t 1 x", "pub"},
 		{"publish", "quiet t 1 x", "quiet"},
+		{"publish_with", "pubp t 1 0 0 - - - - - x", "pubp"},
+		{"publish_with", "answer 1 x", "answer"},
 		{"subscribe", "sub f 1", "sub"},
 		{"unsubscribe", "unsub f", "unsub"},
 		{"resume", "resume", "resume"},

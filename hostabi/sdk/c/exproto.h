@@ -22,6 +22,16 @@
 #define XP_AUTH_BUFFER 4096
 #endif
 
+// XP_PROPS_BUFFER limits what xp_publish_with encodes: the gateway takes 16 KiB, and a few bytes are added for each.
+#ifndef XP_PROPS_BUFFER
+#define XP_PROPS_BUFFER (17 << 10)
+#endif
+
+// XP_REQUEST_BUFFER limits what an xp_request keeps: response topic and correlation data together.
+#ifndef XP_REQUEST_BUFFER
+#define XP_REQUEST_BUFFER 512
+#endif
+
 // The host's id of a connection. One instance never sees the same id twice.
 typedef int64_t xp_conn;
 
@@ -68,17 +78,36 @@ typedef struct {
   xp_address local;
   xp_str cert_cn; // empty without a client certificate
   xp_str cert_dn; // RFC 4514
+  xp_str properties; // what else the listener knows, such as the path of a WebSocket; see xp_property_of
 } xp_conninfo;
+
+// A named value of a connection or of a message.
+typedef struct {
+  xp_str name, value;
+} xp_property;
 
 // Only client_id is required.
 typedef struct {
   xp_str proto_name, proto_version, client_id, username, mountpoint;
 } xp_client;
 
+// What a message carries beside its topic, QoS and payload, as in MQTT 5. Each is optional.
+typedef struct {
+  bool retain;     // to publish: the broker keeps the message; received: the broker had kept it
+  uint32_t expiry; // seconds until the message expires; 0: it does not
+  xp_str content_type;
+  xp_str response_topic; // where an answer is expected
+  xp_str correlation;    // what an answer repeats
+  const xp_property *user; // to publish: user_n of them, at most 64
+  uint32_t user_n;
+  xp_str received; // of a received message: reads its user properties with xp_next_property
+} xp_properties;
+
 typedef struct {
   xp_str node, id, from, topic, payload;
   uint32_t qos;       // the publisher's
   uint64_t timestamp; // milliseconds since 1970
+  xp_properties properties;
 } xp_message;
 
 typedef struct {
@@ -126,6 +155,9 @@ XP_IMPORT("set_timer") int32_t xp_host_set_timer(int64_t conn, uint32_t id, int3
 XP_IMPORT("save_state") int32_t xp_host_save_state(int64_t conn, int64_t token, const void *p, uint32_t n);
 XP_IMPORT("publish")
 int32_t xp_host_publish(int64_t conn, int64_t token, const void *topic, uint32_t topic_n, uint32_t qos, const void *p, uint32_t n);
+XP_IMPORT("publish_with")
+int32_t xp_host_publish_with(int64_t conn, int64_t token, const void *topic, uint32_t topic_n, uint32_t qos, const void *p, uint32_t n, const void *props,
+                             uint32_t props_n);
 XP_IMPORT("subscribe") int32_t xp_host_subscribe(int64_t conn, int64_t token, const void *topic, uint32_t n, uint32_t qos);
 XP_IMPORT("unsubscribe") int32_t xp_host_unsubscribe(int64_t conn, int64_t token, const void *topic, uint32_t n);
 XP_IMPORT("resume") int32_t xp_host_resume(int64_t conn);
@@ -251,6 +283,66 @@ static inline xp_code xp_authenticate(xp_conn conn, int64_t token, const xp_clie
   return code;
 }
 
+static inline void xp_put_uint(xp_buf *b, uint32_t number, uint64_t v) {
+  if (v == 0) return;
+  xp_put_varint(b, (uint64_t)number << 3);
+  xp_put_varint(b, v);
+}
+
+// Publishes with properties. With token 0 there is no result event. Returns XP_LIMIT if they exceed XP_PROPS_BUFFER, and
+// XP_UNSUPPORTED, often in the result event, if the broker keeps no retained messages. A guest that calls this needs a
+// gateway with minor version 1 of the contract.
+static inline xp_code xp_publish_with(xp_conn conn, int64_t token, xp_str topic, uint32_t qos, xp_str payload, const xp_properties *props) {
+  static uint8_t bytes[XP_PROPS_BUFFER];
+  xp_buf b = XP_BUF(bytes);
+  xp_put_uint(&b, 1, props->retain);
+  xp_put_uint(&b, 2, props->expiry);
+  xp_put_field(&b, 3, props->content_type);
+  xp_put_field(&b, 4, props->response_topic);
+  xp_put_field(&b, 5, props->correlation);
+  for (uint32_t i = 0; i < props->user_n; i++) {
+    const xp_property *u = &props->user[i];
+    uint32_t at = b.n; // the pair is written behind room for its head, and then moved
+    xp_buf pair = {b.p + at, 0, b.cap - at, false};
+    xp_put_field(&pair, 1, u->name);
+    xp_put_field(&pair, 2, u->value);
+    uint8_t head_bytes[8];
+    xp_buf head = XP_BUF(head_bytes);
+    xp_put_varint(&head, 6 << 3 | 2);
+    xp_put_varint(&head, pair.n);
+    if (pair.full || head.n > b.cap - at - pair.n) return XP_LIMIT;
+    __builtin_memmove(b.p + at + head.n, b.p + at, pair.n);
+    __builtin_memcpy(b.p + at, head.p, head.n);
+    b.n = at + head.n + pair.n;
+  }
+  if (b.full) return XP_LIMIT;
+  return (xp_code)xp_host_publish_with(conn, token, topic.p, topic.n, qos, payload.p, payload.n, b.p, b.n);
+}
+
+// What a message's sender needs to match an answer to it. It outlives the event.
+typedef struct {
+  uint32_t topic_n, correlation_n;
+  uint8_t bytes[XP_REQUEST_BUFFER];
+} xp_request;
+
+// Keeps the request that m is. Returns false, and leaves r as it is, if m expects no answer or exceeds
+// XP_REQUEST_BUFFER.
+static inline bool xp_keep_request(xp_request *r, const xp_message *m) {
+  xp_str topic = m->properties.response_topic, correlation = m->properties.correlation;
+  if (topic.n == 0 || topic.n > sizeof r->bytes || correlation.n > sizeof r->bytes - topic.n) return false;
+  __builtin_memcpy(r->bytes, topic.p, topic.n);
+  if (correlation.n > 0) __builtin_memcpy(r->bytes + topic.n, correlation.p, correlation.n);
+  r->topic_n = topic.n;
+  r->correlation_n = correlation.n;
+  return true;
+}
+
+// Publishes the answer to a request, with its correlation data. See xp_publish_with.
+static inline xp_code xp_answer(xp_conn conn, int64_t token, const xp_request *r, uint32_t qos, xp_str payload) {
+  xp_properties props = {.correlation = {r->bytes + r->topic_n, r->correlation_n}};
+  return xp_publish_with(conn, token, (xp_str){r->bytes, r->topic_n}, qos, payload, &props);
+}
+
 // ---- Reading protobuf
 
 typedef struct {
@@ -306,6 +398,57 @@ static inline bool xp_next_field(xp_reader *r, xp_field *f) {
   return !r->bad;
 }
 
+static inline xp_property xp_read_property(xp_str s) {
+  xp_property p = {0};
+  xp_field f;
+  xp_reader r = xp_read(s);
+  while (xp_next_field(&r, &f)) switch (f.number) {
+    case 1: p.name = f.bytes; break;
+    case 2: p.value = f.bytes; break;
+    }
+  return p;
+}
+
+// Reads the next property from a reader of an xp_conninfo's properties (number 5) or of a message's
+// properties.received (number 6). Returns false if there are no more.
+static inline bool xp_next_property(xp_reader *r, uint32_t number, xp_property *p) {
+  xp_field f;
+  while (xp_next_field(r, &f))
+    if (f.number == number) {
+      *p = xp_read_property(f.bytes);
+      return true;
+    }
+  return false;
+}
+
+#define XP_CONN_PROPERTY 5
+#define XP_USER_PROPERTY 6
+
+static inline bool xp_same(xp_str a, xp_str b) { return a.n == b.n && (a.n == 0 || __builtin_memcmp(a.p, b.p, a.n) == 0); }
+
+// Returns the value of the first property of a connection with this name, or an empty string.
+static inline xp_str xp_property_of(const xp_conninfo *info, xp_str name) {
+  xp_property p;
+  xp_reader r = xp_read(info->properties);
+  while (xp_next_property(&r, XP_CONN_PROPERTY, &p))
+    if (xp_same(p.name, name)) return p.value;
+  return (xp_str){0};
+}
+
+static inline xp_properties xp_read_properties(xp_str s) {
+  xp_properties p = {.received = s};
+  xp_field f;
+  xp_reader r = xp_read(s);
+  while (xp_next_field(&r, &f)) switch (f.number) {
+    case 1: p.retain = f.value != 0; break;
+    case 2: p.expiry = (uint32_t)f.value; break;
+    case 3: p.content_type = f.bytes; break;
+    case 4: p.response_topic = f.bytes; break;
+    case 5: p.correlation = f.bytes; break;
+    }
+  return p;
+}
+
 // Reads the next message of a messages event. Returns false if there are no more.
 static inline bool xp_next_message(xp_messages *all, xp_message *m) {
   xp_field outer, f;
@@ -321,6 +464,7 @@ static inline bool xp_next_message(xp_messages *all, xp_message *m) {
       case 5: m->topic = f.bytes; break;
       case 6: m->payload = f.bytes; break;
       case 7: m->timestamp = f.value; break;
+      case 8: m->properties = xp_read_properties(f.bytes); break;
       }
     return true;
   }
@@ -348,7 +492,7 @@ static inline void xp_read_certificate(xp_str s, xp_conninfo *info) {
 }
 
 static inline xp_conninfo xp_read_conninfo(xp_str s) {
-  xp_conninfo info = {0};
+  xp_conninfo info = {.properties = s};
   xp_field f;
   xp_reader r = xp_read(s);
   while (xp_next_field(&r, &f)) switch (f.number) {

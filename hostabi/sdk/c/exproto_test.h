@@ -163,6 +163,27 @@ int32_t xp_host_publish(int64_t conn, int64_t token, const void *topic, uint32_t
   return xp_test_called(conn, "publish");
 }
 
+int32_t xp_host_publish_with(int64_t conn, int64_t token, const void *topic, uint32_t topic_n, uint32_t qos, const void *p, uint32_t n, const void *props,
+                             uint32_t props_n) {
+  xp_properties read = xp_read_properties(XP_TEST_STR(props, props_n));
+  xp_test_printf("publish_with %lld token=%lld", (long long)conn, (long long)token);
+  xp_test_quoted("", XP_TEST_STR(topic, topic_n));
+  xp_test_printf(" qos=%u", qos);
+  xp_test_quoted("", XP_TEST_STR(p, n));
+  if (read.retain) xp_test_printf(" retain=1");
+  if (read.expiry > 0) xp_test_printf(" expiry=%u", read.expiry);
+  if (read.content_type.n > 0) xp_test_quoted("type=", read.content_type);
+  if (read.response_topic.n > 0) xp_test_quoted("response=", read.response_topic);
+  if (read.correlation.n > 0) xp_test_quoted("correlation=", read.correlation);
+  xp_property u;
+  xp_reader r = xp_read(read.received);
+  while (xp_next_property(&r, XP_USER_PROPERTY, &u)) {
+    xp_test_quoted("name=", u.name);
+    xp_test_quoted("value=", u.value);
+  }
+  return xp_test_called(conn, "publish_with");
+}
+
 int32_t xp_host_subscribe(int64_t conn, int64_t token, const void *topic, uint32_t n, uint32_t qos) {
   xp_test_printf("subscribe %lld token=%lld", (long long)conn, (long long)token);
   xp_test_quoted("", XP_TEST_STR(topic, n));
@@ -228,6 +249,29 @@ static inline void xp_test_put_address(xp_buf *b, uint32_t number, xp_address a)
   xp_put_field(b, number, xp_written(&message));
 }
 
+// Appends a property of a connection (XP_CONN_PROPERTY) or a user property of a message (XP_USER_PROPERTY).
+static inline void xp_test_put_property(xp_buf *b, uint32_t number, xp_property p) {
+  static uint8_t bytes[65536];
+  xp_buf pair = XP_BUF(bytes);
+  xp_put_field(&pair, 1, p.name);
+  xp_put_field(&pair, 2, p.value);
+  xp_put_varint(b, (uint64_t)number << 3 | 2);
+  xp_put_varint(b, pair.n);
+  xp_put(b, xp_written(&pair));
+}
+
+static inline void xp_test_put_properties(xp_buf *b, const xp_properties *p) {
+  static uint8_t bytes[65536];
+  xp_buf message = XP_BUF(bytes);
+  xp_put_uint(&message, 1, p->retain);
+  xp_put_uint(&message, 2, p->expiry);
+  xp_put_field(&message, 3, p->content_type);
+  xp_put_field(&message, 4, p->response_topic);
+  xp_put_field(&message, 5, p->correlation);
+  for (uint32_t i = 0; i < p->user_n; i++) xp_test_put_property(&message, XP_USER_PROPERTY, p->user[i]);
+  xp_put_field(b, 8, xp_written(&message));
+}
+
 // Connects a device; NULL means a TCP connection without addresses.
 static inline xp_action xp_test_connect(xp_conn conn, const xp_conninfo *info) {
   uint8_t bytes[4096], cert_bytes[2048];
@@ -245,6 +289,7 @@ static inline xp_action xp_test_connect(xp_conn conn, const xp_conninfo *info) {
     xp_put_field(&cert, 1, info->cert_cn);
     xp_put_field(&cert, 2, info->cert_dn);
     xp_put_field(&body, 4, xp_written(&cert));
+    xp_put(&body, info->properties); // already encoded, as xp_test_put_property writes them
   }
   return (xp_action)xp_test_event(1, conn, 0, xp_written(&body));
 }
@@ -266,6 +311,7 @@ static inline xp_action xp_test_messages(xp_conn conn, const xp_message *message
     xp_put_field(&one, 5, m->topic);
     xp_put_field(&one, 6, m->payload);
     xp_test_put_number(&one, 7, m->timestamp);
+    xp_test_put_properties(&one, &m->properties);
     xp_put_varint(&body, 2 << 3 | 2);
     xp_put_varint(&body, one.n);
     xp_put(&body, xp_written(&one));

@@ -44,6 +44,19 @@ type ConnInfo struct {
 	Peer       Address
 	Local      Address
 	PeerCert   *CertificateInfo // nil if the device has not presented one
+
+	// Properties has what else the listener knows, such as the path of a WebSocket.
+	Properties []Property
+}
+
+// Property returns the value of the first property called name, or "".
+func (c ConnInfo) Property(name string) string {
+	for _, p := range c.Properties {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
 }
 
 func parseConnInfo(b []byte) (info ConnInfo, err error) {
@@ -57,6 +70,10 @@ func parseConnInfo(b []byte) (info ConnInfo, err error) {
 			info.Local, err = parseAddress(f.bytes)
 		case 4:
 			info.PeerCert, err = parseCertificate(f.bytes)
+		case 5:
+			var p Property
+			p, err = parseProperty(f.bytes)
+			info.Properties = append(info.Properties, p)
 		}
 		return err
 	})

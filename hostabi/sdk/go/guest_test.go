@@ -114,7 +114,7 @@ func expect(t *testing.T, got, want string) {
 func TestEventsReachTheHandler(t *testing.T) {
 	d, told := start(t)
 	d.Receive("hello")
-	d.Deliver(exproto.Message{"n", "i", 2, "f", "t", []byte("p"), 1_790_000_000_000}, exproto.Message{Topic: "u"})
+	d.Deliver(exproto.Message{"n", "i", 2, "f", "t", []byte("p"), 1_790_000_000_000, nil}, exproto.Message{Topic: "u"})
 	if a := d.Timeout(); a != exproto.Close {
 		t.Errorf("the action %d of an event is lost", a)
 	}

@@ -10,6 +10,7 @@ type Host interface {
 	SetTimer(conn int64, id uint32, ms int32) Code
 	SaveState(conn, token int64, state []byte) Code
 	Publish(conn, token int64, topic string, qos uint32, payload []byte) Code
+	PublishWith(conn, token int64, topic string, qos uint32, payload, props []byte) Code
 	Subscribe(conn, token int64, filter string, qos uint32) Code
 	Unsubscribe(conn, token int64, filter string) Code
 	Resume(conn int64) Code

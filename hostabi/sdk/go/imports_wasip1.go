@@ -35,6 +35,11 @@ func importSaveState(conn, token int64, p unsafe.Pointer, n uint32) uint32
 //go:noescape
 func importPublish(conn, token int64, topic unsafe.Pointer, topicLen, qos uint32, p unsafe.Pointer, n uint32) uint32
 
+//go:wasmimport exproto_v1 publish_with
+//go:noescape
+func importPublishWith(conn, token int64, topic unsafe.Pointer, topicLen, qos uint32, p unsafe.Pointer, n uint32,
+	props unsafe.Pointer, propsLen uint32) uint32
+
 //go:wasmimport exproto_v1 subscribe
 //go:noescape
 func importSubscribe(conn, token int64, filter unsafe.Pointer, n, qos uint32) uint32
@@ -90,6 +95,13 @@ func (imports) Publish(conn, token int64, topic string, qos uint32, payload []by
 	tp, tn := textAt(topic)
 	p, n := bytesAt(payload)
 	return Code(importPublish(conn, token, tp, tn, qos, p, n))
+}
+
+func (imports) PublishWith(conn, token int64, topic string, qos uint32, payload, props []byte) Code {
+	tp, tn := textAt(topic)
+	p, n := bytesAt(payload)
+	pp, pn := bytesAt(props)
+	return Code(importPublishWith(conn, token, tp, tn, qos, p, n, pp, pn))
 }
 
 func (imports) Subscribe(conn, token int64, filter string, qos uint32) Code {

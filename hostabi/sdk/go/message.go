@@ -9,6 +9,8 @@ type Message struct {
 	Topic     string
 	Payload   []byte // valid during the event
 	Timestamp uint64 // milliseconds since 1970
+
+	Properties *Properties // nil if it has none
 }
 
 // parseMessages parses a ReceivedMessagesRequest without conn and appends its messages to all.
@@ -25,7 +27,7 @@ func parseMessages(all []Message, b []byte) ([]Message, error) {
 }
 
 func parseMessage(b []byte) (m Message, err error) {
-	err = eachField(b, func(f field) error {
+	err = eachField(b, func(f field) (err error) {
 		switch f.number {
 		case 1:
 			m.Node = string(f.bytes)
@@ -41,8 +43,10 @@ func parseMessage(b []byte) (m Message, err error) {
 			m.Payload = f.bytes
 		case 7:
 			m.Timestamp = f.value
+		case 8:
+			m.Properties, err = parseProperties(f.bytes)
 		}
-		return nil
+		return err
 	})
 	return m, err
 }

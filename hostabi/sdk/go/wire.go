@@ -81,12 +81,23 @@ func lengthField(f field, b []byte) (field, []byte, error) {
 // uint32Of converts a uint32 or enum field: protobuf takes the lower half of the number.
 func uint32Of(v uint64) uint32 { return uint32(v & math.MaxUint32) }
 
+// appendUint appends a number field, unless it is 0.
+func appendUint(b []byte, number int, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(number)<<3|wireVarint), v)
+}
+
+// appendLength appends the head of a field of n bytes.
+func appendLength(b []byte, number, n int) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(number)<<3|wireBytes), uint64(n))
+}
+
 // appendText appends a string field, unless it is empty.
 func appendText(b []byte, number int, s string) []byte {
 	if s == "" {
 		return b
 	}
-	b = binary.AppendUvarint(b, uint64(number)<<3|wireBytes)
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
+	return append(appendLength(b, number, len(s)), s...)
 }

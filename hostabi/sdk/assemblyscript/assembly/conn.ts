@@ -1,5 +1,6 @@
 import { Code, TimerType } from "./constants";
 import * as host from "./host";
+import { Properties } from "./properties";
 import { Writer } from "./wire";
 
 /** What a protocol knows about its device. Only the client id is required. */
@@ -92,6 +93,17 @@ export class Conn {
   publish(token: i64, topic: string, qos: u32, payload: Uint8Array): Code {
     const to = String.UTF8.encode(topic);
     return <Code>host.publish(this.id, token, changetype<usize>(to), to.byteLength, qos, payload.dataStart, payload.length);
+  }
+
+  /**
+   * Sends a message with properties to the broker. If the broker keeps no messages, retain is Code.Unsupported. A module that calls this needs a
+   * gateway with minor version 1 of the contract.
+   */
+  publishWith(token: i64, topic: string, qos: u32, payload: Uint8Array, properties: Properties): Code {
+    const to = String.UTF8.encode(topic);
+    const props = properties.encode();
+    const at = changetype<usize>(to);
+    return <Code>host.publishWith(this.id, token, at, to.byteLength, qos, payload.dataStart, payload.length, props.start, props.length);
   }
 
   /** Subscribes to the messages that match filter. */

@@ -1,4 +1,5 @@
 import { SocketType } from "./constants";
+import { Property, readProperty } from "./properties";
 import { Fields } from "./wire";
 
 /** One end of a connection. */
@@ -25,6 +26,16 @@ export class ConnInfo {
   local: Address = new Address();
   /** null if the device has not presented a certificate. */
   peerCert: CertificateInfo | null = null;
+  /** What else the listener knows, such as the path of a WebSocket. */
+  properties: Property[] = [];
+
+  /** The value of the first property with this name, or "". */
+  property(name: string): string {
+    for (let i = 0; i < this.properties.length; i++) {
+      if (this.properties[i].name == name) return this.properties[i].value;
+    }
+    return "";
+  }
 }
 
 /** Reads a ConnInfo message; null if it is malformed. */
@@ -44,6 +55,9 @@ export function readConnInfo(fields: Fields): ConnInfo | null {
         break;
       case 4:
         info.peerCert = readCertificate(inner);
+        break;
+      case 5:
+        info.properties.push(readProperty(inner));
         break;
     }
     if (inner.malformed) return null;

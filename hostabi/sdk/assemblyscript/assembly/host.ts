@@ -24,6 +24,10 @@ export declare function saveState(conn: i64, token: i64, state: usize, n: i32): 
 @external("exproto_v1", "publish")
 export declare function publish(conn: i64, token: i64, topic: usize, topicN: i32, qos: u32, payload: usize, n: i32): i32;
 
+@external("exproto_v1", "publish_with")
+// prettier-ignore
+export declare function publishWith(conn: i64, token: i64, topic: usize, topicN: i32, qos: u32, payload: usize, n: i32, props: usize, propsN: i32): i32;
+
 @external("exproto_v1", "subscribe")
 export declare function subscribe(conn: i64, token: i64, filter: usize, n: i32, qos: u32): i32;
 

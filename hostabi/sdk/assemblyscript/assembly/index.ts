@@ -6,6 +6,7 @@ export { ClientInfo, Conn } from "./conn";
 export { Handler, Protocol } from "./handler";
 export { Message } from "./message";
 export { Outcome } from "./outcome";
+export { Properties, Property, Request } from "./properties";
 export { abort } from "./abort";
 export { log } from "./host";
 export { serve, exproto_v1_buffer, exproto_v1_init, exproto_v1_bytes, exproto_v1_event } from "./module";

@@ -1,3 +1,4 @@
+import { Properties, readProperties } from "./properties";
 import { Fields } from "./wire";
 
 /** A message from the broker. */
@@ -16,6 +17,8 @@ export class Message {
   payload: Uint8Array = new Uint8Array(0);
   /** Milliseconds since 1970. */
   timestamp: u64 = 0;
+  /** What else it carries. */
+  properties: Properties = new Properties();
 }
 
 /** Reads the messages of an event; null if one is malformed. */
@@ -54,6 +57,11 @@ function readMessage(fields: Fields): Message | null {
         break;
       case 7:
         m.timestamp = fields.value;
+        break;
+      case 8:
+        const properties = readProperties(fields.message());
+        if (properties === null) return null;
+        m.properties = properties;
         break;
     }
   }

@@ -84,7 +84,7 @@ export class Fields {
   }
 }
 
-/** Writes text fields. */
+/** Writes fields. */
 export class Writer {
   bytes: StaticArray<u8>;
   length: i32 = 0;
@@ -109,6 +109,27 @@ export class Writer {
     this.byte(<u8>rest);
     memory.copy(this.start + this.length, from, n);
     this.length += n;
+  }
+
+  /** Appends a number field, unless it is 0. There must be room for 6 bytes. */
+  number(field: i32, value: u32): void {
+    if (value == 0) return;
+    this.byte(<u8>(field << 3));
+    while (value >= 0x80) {
+      this.byte(<u8>(value | 0x80));
+      value >>= 7;
+    }
+    this.byte(<u8>value);
+  }
+
+  /** Appends a message, also an empty one. */
+  message(field: i32, inner: Writer): void {
+    if (inner.length > 0) {
+      this.put(field, inner.start, inner.length);
+      return;
+    }
+    this.byte(<u8>((field << 3) | 2));
+    this.byte(0);
   }
 
   private byte(b: u8): void {

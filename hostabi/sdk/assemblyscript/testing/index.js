@@ -1,12 +1,38 @@
 // A fake gateway for tests of modules that run in Node.js: it delivers events and records the module's calls.
 
 import { readFile } from "node:fs/promises";
-import { bytesField, fields, message, number, text } from "./protobuf.js";
+import { allFields, bytesField, fields, message, number, text } from "./protobuf.js";
 
 /** The result of an event. */
 export const Action = { Continue: 0, Pause: 1, Close: 2 };
 
 const imports = "exproto_v1";
+
+/** Describes the properties that are set, each after a space. */
+function describe(encoded) {
+  const quote = (b) => JSON.stringify(Buffer.from(b).toString("latin1"));
+  let line = "";
+  for (const [field, value] of allFields(encoded)) {
+    if (field === 1) line += " retain=1";
+    else if (field === 2) line += ` expiry=${value}`;
+    else if (field === 6) {
+      const pair = fields(value);
+      line += ` user=${quote(pair.get(1) ?? "")}=${quote(pair.get(2) ?? "")}`;
+    } else line += ` ${["", "", "", "type", "response", "correlation"][field]}=${quote(value)}`;
+  }
+  return line;
+}
+
+const pairs = (field, all = []) => all.flatMap((p) => [...bytesField(field, message(text(1, p.name), text(2, p.value)), true)]);
+
+function properties(p) {
+  if (!p) return [];
+  const correlation = bytesField(5, p.correlation);
+  return bytesField(
+    8,
+    message(number(1, p.retain ? 1 : 0), number(2, p.expiry), text(3, p.contentType), text(4, p.responseTopic), correlation, pairs(6, p.user)),
+  );
+}
 
 /** A running instance of a module. */
 export class Gateway {
@@ -30,11 +56,11 @@ export class Gateway {
     return gateway;
   }
 
-  /** Connects a device. info may have socketType, peer and local ({host, port}), and peerCert ({cn, dn}). */
+  /** Connects a device. info may have socketType, peer and local ({host, port}), peerCert ({cn, dn}), and properties ([{name, value}]). */
   created(conn, info = {}) {
     const address = (a = {}) => message(text(1, a.host), number(2, a.port));
     const cert = info.peerCert ? bytesField(4, message(text(1, info.peerCert.cn), text(2, info.peerCert.dn)), true) : [];
-    return this.#event(1, conn, 0, message(number(1, info.socketType), bytesField(2, address(info.peer)), bytesField(3, address(info.local)), cert));
+    return this.#event(1, conn, 0, message(number(1, info.socketType), bytesField(2, address(info.peer)), bytesField(3, address(info.local)), cert, pairs(5, info.properties)));
   }
 
   /** Delivers bytes from a device. */
@@ -62,7 +88,7 @@ export class Gateway {
     const encoded = all.map((m) =>
       bytesField(
         2,
-        message(text(1, m.node), text(2, m.id), number(3, m.qos), text(4, m.from), text(5, m.topic), bytesField(6, m.payload), number(7, m.timestamp)),
+        message(text(1, m.node), text(2, m.id), number(3, m.qos), text(4, m.from), text(5, m.topic), bytesField(6, m.payload), number(7, m.timestamp), properties(m.properties)),
         true,
       ),
     );
@@ -144,6 +170,10 @@ export class Gateway {
       save_state: (conn, token, at, n) => this.#note("save_state", `${conn} token=${token} ${quoted(at, n)}`),
       publish: (conn, token, topic, topicN, qos, at, n) =>
         this.#note("publish", `${conn} token=${token} ${quoted(topic, topicN)} qos=${qos >>> 0} ${quoted(at, n)}`),
+      publish_with: (conn, token, topic, topicN, qos, at, n, props, propsN) => {
+        const p = describe(this.#read(props, propsN));
+        return this.#note("publish_with", `${conn} token=${token} ${quoted(topic, topicN)} qos=${qos >>> 0} ${quoted(at, n)}${p}`);
+      },
       subscribe: (conn, token, at, n, qos) => this.#note("subscribe", `${conn} token=${token} ${quoted(at, n)} qos=${qos >>> 0}`),
       unsubscribe: (conn, token, at, n) => this.#note("unsubscribe", `${conn} token=${token} ${quoted(at, n)}`),
       resume: (conn) => this.#note("resume", `${conn}`),

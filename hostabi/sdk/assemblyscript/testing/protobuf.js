@@ -27,21 +27,29 @@ export const text = bytesField;
 
 /** The length-delimited fields of a message, by number. */
 export function fields(bytes) {
-  const all = new Map();
+  return new Map(allFields(bytes).filter(([, value]) => typeof value !== "number"));
+}
+
+/** All fields of a message in order, as [number, value]: a number, or bytes. */
+export function allFields(bytes) {
+  const all = [];
   let at = 0;
   const next = () => {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
       const b = bytes[at++];
       value |= (b & 0x7f) << shift;
-      if (b < 0x80) return value;
+      if (b < 0x80) return value >>> 0;
     }
   };
   while (at < bytes.length) {
     const tag = next();
     const value = next();
-    if ((tag & 7) !== 2) continue;
-    all.set(tag >> 3, bytes.subarray(at, at + value));
+    if ((tag & 7) !== 2) {
+      all.push([tag >>> 3, value]);
+      continue;
+    }
+    all.push([tag >>> 3, bytes.subarray(at, at + value)]);
     at += value;
   }
   return all;

@@ -2,6 +2,9 @@
 #ifndef PROBE_COMMAND_H
 #define PROBE_COMMAND_H
 
+#ifndef XP_REQUEST_BUFFER
+#define XP_REQUEST_BUFFER (16 << 10)
+#endif
 #include "words.h"
 
 #define FRAME_MAX 4096u // for framers chosen by a device
@@ -17,6 +20,7 @@ struct device {
   uint64_t lines;
   uint8_t prefix[PREFIX_MAX];
   uint32_t prefix_n;
+  xp_request *request; // of the last message that was one; NULL before
 };
 
 static uint8_t config_bytes[4096];
@@ -25,6 +29,8 @@ static xp_table devices = {.pool = {.size = sizeof(struct device), .max = CONNEC
 static xp_pool line_pieces = {.size = XP_FRAME_ROOM(1024), .max = CONNECTIONS_MAX};
 static xp_pool frame_pieces = {.size = XP_FRAME_ROOM(FRAME_MAX), .max = CONNECTIONS_MAX};
 static const xp_framing lines = {.kind = XP_DELIMITER, .mark = "\n", .mark_n = 1, .max = 1024, .strip = XP_STRIP_LINE, .pool = &line_pieces};
+
+static xp_pool requests = {.size = sizeof(xp_request), .max = CONNECTIONS_MAX};
 
 static const xp_framing *rules_of(const struct device *d) { return d->chosen.kind ? &d->chosen : &lines; }
 
@@ -70,6 +76,41 @@ static void publish(struct device *d, xp_words *l, xp_str name, int64_t token) {
   uint32_t qos = number(l);
   xp_str payload = text(l);
   if (whole(l)) accepted(name, xp_publish(d->conn, token, topic, qos, payload), token == 0);
+}
+
+// The next word; - stands for none.
+static xp_str optional(xp_words *l) {
+  xp_str word = xp_word(l);
+  return xp_is(word, XP_STR("-")) ? (xp_str){0} : word;
+}
+
+static void publish_with(struct device *d, xp_words *l, xp_str name) {
+  xp_str topic = xp_word(l);
+  uint32_t qos = number(l);
+  xp_properties props = {.retain = number(l) != 0};
+  props.expiry = number(l);
+  props.content_type = optional(l);
+  props.response_topic = optional(l);
+  props.correlation = optional(l);
+  xp_property user = {.name = optional(l)};
+  user.value = optional(l);
+  props.user = &user;
+  props.user_n = user.name.n > 0 || user.value.n > 0;
+  xp_str payload = text(l);
+  if (whole(l)) accepted(name, xp_publish_with(d->conn, TOKEN_PUB, topic, qos, payload, &props), false);
+}
+
+static void keep_request(struct device *d, const xp_message *m) {
+  if (m->properties.response_topic.n == 0) return;
+  if (!d->request) d->request = xp_take(&requests);
+  if (d->request) xp_keep_request(d->request, m);
+}
+
+static void answer_to(struct device *d, xp_words *l, xp_str name) {
+  static const xp_request none;
+  uint32_t qos = number(l);
+  xp_str payload = text(l);
+  if (whole(l)) accepted(name, xp_answer(d->conn, TOKEN_PUB, d->request ? d->request : &none, qos, payload), false);
 }
 
 static void subscribe(struct device *d, xp_words *l, xp_str name) {
@@ -145,6 +186,8 @@ static xp_action run(struct device *d, xp_str s) {
   if (xp_is(name, XP_STR("echo"))) say(text(&l));
   else if (xp_is(name, XP_STR("pub"))) publish(d, &l, name, TOKEN_PUB);
   else if (xp_is(name, XP_STR("quiet"))) publish(d, &l, name, 0);
+  else if (xp_is(name, XP_STR("pubp"))) publish_with(d, &l, name);
+  else if (xp_is(name, XP_STR("answer"))) answer_to(d, &l, name);
   else if (xp_is(name, XP_STR("sub"))) subscribe(d, &l, name);
   else if (xp_is(name, XP_STR("unsub"))) unsubscribe(d, &l, name);
   else if (xp_is(name, XP_STR("timer"))) timer(d, &l, name);

@@ -21,6 +21,24 @@ static void put_address(xp_str name, xp_address a) {
   put_number(a.port);
 }
 
+static void put_properties(xp_str s, uint32_t number) {
+  xp_property p;
+  xp_reader r = xp_read(s);
+  while (xp_next_property(&r, number, &p)) {
+    put_named(XP_STR(" "), p.name);
+    put_named(XP_STR("="), p.value);
+  }
+}
+
+static void put_message_properties(const xp_properties *p) {
+  if (p->retain) put(XP_STR(" retain=1"));
+  if (p->expiry > 0) put(XP_STR(" expiry=")), put_number(p->expiry);
+  if (p->content_type.n > 0) put_named(XP_STR(" type="), p->content_type);
+  if (p->response_topic.n > 0) put_named(XP_STR(" response="), p->response_topic);
+  if (p->correlation.n > 0) put_named(XP_STR(" correlation="), p->correlation);
+  put_properties(p->received, XP_USER_PROPERTY);
+}
+
 static xp_action on_created(xp_conn conn, const xp_conninfo *info) {
   if (!xp_add(&devices, conn)) return XP_CLOSE;
   answer_begin(conn);
@@ -30,6 +48,7 @@ static xp_action on_created(xp_conn conn, const xp_conninfo *info) {
   put_address(XP_STR(" local="), info->local);
   put_named(XP_STR(" cn="), info->cert_cn);
   put_named(XP_STR(" dn="), info->cert_dn);
+  put_properties(info->properties, XP_CONN_PROPERTY);
   put(XP_STR("\n"));
   answer_flush();
   return XP_CONTINUE;
@@ -98,7 +117,8 @@ static xp_action on_alarm(xp_conn conn, uint32_t id) {
 }
 
 static xp_action on_messages(xp_conn conn, xp_messages *messages) {
-  if (!xp_find(&devices, conn)) return XP_CLOSE;
+  struct device *d = xp_find(&devices, conn);
+  if (!d) return XP_CLOSE;
   answer_begin(conn);
   xp_message m;
   while (xp_next_message(messages, &m)) {
@@ -111,6 +131,8 @@ static xp_action on_messages(xp_conn conn, xp_messages *messages) {
     put(XP_STR(" at="));
     put_number(m.timestamp);
     put_named(XP_STR(" payload="), m.payload);
+    put_message_properties(&m.properties);
+    keep_request(d, &m);
     put(XP_STR("\n"));
   }
   answer_flush();
@@ -142,6 +164,7 @@ static void on_closed(xp_conn conn, xp_str reason) {
   struct device *d = xp_find(&devices, conn);
   if (!d) return;
   xp_framer_reset(rules_of(d), &d->framer);
+  if (d->request) xp_give(&requests, d->request);
   xp_remove(&devices, conn);
   static uint8_t text_bytes[512];
   xp_buf text = XP_BUF(text_bytes);

@@ -1,22 +1,32 @@
 //go:build ignore
 
 // The probe in the fake gateway: every event is delivered, every call checked.
+#define XP_REQUEST_BUFFER (16 << 10)
 #include "../exproto_test.h"
 #include "../probe/probe.c"
 
 static void events(void) {
+  uint8_t bytes[64];
+  xp_buf properties = XP_BUF(bytes);
+  xp_test_put_property(&properties, XP_CONN_PROPERTY, (xp_property){XP_STR("path"), XP_STR("/ws")});
   xp_conninfo info = {
-      XP_DTLS, {XP_STR("2001:db8::1"), 65535}, {XP_STR("10.0.0.1"), 7993}, XP_STR("pump"), XP_STR("CN=pump"),
+      XP_DTLS, {XP_STR("2001:db8::1"), 65535}, {XP_STR("10.0.0.1"), 7993}, XP_STR("pump"), XP_STR("CN=pump"), xp_written(&properties),
   };
+  XP_EXPECT_INT(xp_same(xp_property_of(&info, XP_STR("path")), XP_STR("/ws")), true);
+  XP_EXPECT_INT(xp_property_of(&info, XP_STR("none")).n, 0);
   XP_EXPECT_INT(xp_test_connect(7, &info), XP_CONTINUE);
-  XP_EXPECT_SENT(7, "created type=3 peer=2001:db8::1:65535 local=10.0.0.1:7993 cn=pump dn=CN=pump\n");
+  XP_EXPECT_SENT(7, "created type=3 peer=2001:db8::1:65535 local=10.0.0.1:7993 cn=pump dn=CN=pump path=/ws\n");
+  xp_property user = {XP_STR("k"), XP_STR("v")};
   xp_message all[] = {
-      {XP_STR("n"), XP_STR("i"), XP_STR("f"), XP_STR("t"), XP_STR("p"), 2, 1790000000000},
-      {.topic = XP_STR("u")},
+      {XP_STR("n"), XP_STR("i"), XP_STR("f"), XP_STR("t"), XP_STR("p"), 2, 1790000000000, {0}},
+      {.topic = XP_STR("u"), .properties = {.retain = true, .response_topic = XP_STR("r"), .correlation = XP_STR("c"), .user = &user, .user_n = 1}},
   };
   XP_EXPECT_INT(xp_test_messages(7, all, 2), XP_CONTINUE);
   XP_EXPECT_SENT(7, "message node=n id=i qos=2 from=f topic=t at=1790000000000 payload=p\n"
-                    "message node= id= qos=0 from= topic=u at=0 payload=\n");
+                    "message node= id= qos=0 from= topic=u at=0 payload= retain=1 response=r correlation=c k=v\n");
+  xp_test_bytes(7, XP_STR("answer 1 yes\npubp t 0 1 9 a b - k - x\n"));
+  XP_EXPECT_CALLS("publish_with 7 token=2 \"r\" qos=1 \"yes\" correlation=\"c\"\n"
+                  "publish_with 7 token=2 \"t\" qos=0 \"x\" retain=1 expiry=9 type=\"a\" response=\"b\" name=\"k\" value=\"\"\n");
   xp_test_timeout(7);
   XP_EXPECT_INT(xp_test_alarm(7, 15), XP_CONTINUE);
   xp_test_drain(7);

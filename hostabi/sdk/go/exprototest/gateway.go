@@ -60,6 +60,9 @@ func (g *Gateway) Connect(info exproto.ConnInfo) (*Device, exproto.Action) {
 		SocketType: uint32(info.SocketType), Peer: hostabi.Address(info.Peer), Local: hostabi.Address(info.Local),
 		PeerCert: (*hostabi.CertificateInfo)(info.PeerCert),
 	}
+	for _, p := range info.Properties {
+		host.Properties = append(host.Properties, hostabi.Property(p))
+	}
 	return d, d.event(hostabi.KindCreated, 0, hostabi.AppendConnInfo(nil, host))
 }
 
@@ -74,9 +77,25 @@ func (d *Device) Receive(b string) exproto.Action { return d.gateway.guest.Bytes
 func (d *Device) Deliver(messages ...exproto.Message) exproto.Action {
 	var body []byte
 	for _, m := range messages {
-		body = hostabi.AppendMessage(body, hostabi.Message(m))
+		body = hostabi.AppendMessage(body, message(m))
 	}
 	return d.event(hostabi.KindMessages, int64(len(messages)), body)
+}
+
+func message(m exproto.Message) hostabi.Message {
+	h := hostabi.Message{
+		Node: m.Node, ID: m.ID, QoS: m.QoS, From: m.From, Topic: m.Topic, Payload: m.Payload, Timestamp: m.Timestamp,
+	}
+	if p := m.Properties; p != nil {
+		h.Properties = &hostabi.Properties{
+			Retain: p.Retain, Expiry: p.Expiry, ContentType: p.ContentType, ResponseTopic: p.ResponseTopic,
+			Correlation: p.Correlation,
+		}
+		for _, u := range p.User {
+			h.Properties.User = append(h.Properties.User, hostabi.Property(u))
+		}
+	}
+	return h
 }
 
 // Answer delivers the broker's answer to the oldest pending call.

@@ -2,6 +2,7 @@ package exprototest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/exgate/exgate/hostabi"
 	exproto "github.com/exgate/exgate/hostabi/sdk/go"
@@ -51,6 +52,33 @@ func (h *host) SaveState(conn, token int64, state []byte) exproto.Code {
 
 func (h *host) Publish(conn, token int64, topic string, qos uint32, payload []byte) exproto.Code {
 	return h.gateway().note(conn, token, "publish", "%q qos=%d %q", topic, qos, payload)
+}
+
+func (h *host) PublishWith(conn, token int64, topic string, qos uint32, payload, props []byte) exproto.Code {
+	p, err := hostabi.ParseProperties(props)
+	if err != nil {
+		return h.gateway().note(conn, 0, "publish_with", "%v", err)
+	}
+	return h.gateway().note(conn, token, "publish_with", "%q qos=%d %q%s", topic, qos, payload, text(p))
+}
+
+// text describes the properties that are set, each after a space.
+func text(p hostabi.Properties) string {
+	var b strings.Builder
+	add := func(set bool, format string, args ...any) {
+		if set {
+			fmt.Fprintf(&b, format, args...)
+		}
+	}
+	add(p.Retain, " retain=1")
+	add(p.Expiry > 0, " expiry=%d", p.Expiry)
+	add(p.ContentType != "", " type=%q", p.ContentType)
+	add(p.ResponseTopic != "", " response=%q", p.ResponseTopic)
+	add(len(p.Correlation) > 0, " correlation=%q", p.Correlation)
+	for _, u := range p.User {
+		add(true, " user=%q=%q", u.Name, u.Value)
+	}
+	return b.String()
 }
 
 func (h *host) Subscribe(conn, token int64, filter string, qos uint32) exproto.Code {

@@ -64,6 +64,14 @@ func (d *device) call(command string, w *words) func() {
 	case "pub":
 		topic, qos, payload := w.word(), w.number(), []byte(w.text())
 		code = func() exproto.Code { return d.conn.WithToken(tokenPub).Publish(topic, qos, payload) }
+	case "pubp":
+		topic, qos := w.word(), w.number()
+		props := w.properties()
+		payload := []byte(w.text())
+		code = func() exproto.Code { return d.conn.WithToken(tokenPub).PublishWith(topic, qos, payload, props) }
+	case "answer":
+		qos, payload := w.number(), []byte(w.text())
+		code = func() exproto.Code { return d.conn.WithToken(tokenPub).Answer(d.request, qos, payload) }
 	case "quiet":
 		ok = true
 		topic, qos, payload := w.word(), w.number(), []byte(w.text())
@@ -84,6 +92,25 @@ func (d *device) call(command string, w *words) func() {
 		return nil
 	}
 	return func() { d.answer(command, code(), ok) }
+}
+
+// properties parses RETAIN EXPIRY TYPE RESPONSE CORRELATION NAME VALUE; - stands for none.
+func (w *words) properties() exproto.Properties {
+	p := exproto.Properties{Retain: w.number() != 0, Expiry: w.number(), ContentType: w.optional()}
+	p.ResponseTopic, p.Correlation = w.optional(), []byte(w.optional())
+	u := exproto.Property{Name: w.optional(), Value: w.optional()}
+	if u.Name != "" || u.Value != "" {
+		p.User = []exproto.Property{u}
+	}
+	return p
+}
+
+// optional is word, with - for none.
+func (w *words) optional() string {
+	if s := w.word(); s != "-" {
+		return s
+	}
+	return ""
 }
 
 func (d *device) auth(w *words) func() {

@@ -39,6 +39,7 @@ type device struct {
 	mount   string
 	out     []byte
 	action  exproto.Action
+	request exproto.Request // of the last message that was one
 }
 
 var (
@@ -66,8 +67,14 @@ func (d *device) OnSocketCreated(info exproto.ConnInfo) exproto.Action {
 	if info.PeerCert != nil {
 		cert = *info.PeerCert
 	}
-	d.say("created", "type="+number(uint64(info.SocketType)), "peer="+address(info.Peer), "local="+address(info.Local),
-		"cn="+cert.CommonName, "dn="+cert.DistinguishedName)
+	line := []string{
+		"created", "type=" + number(uint64(info.SocketType)), "peer=" + address(info.Peer), "local=" + address(info.Local),
+		"cn=" + cert.CommonName, "dn=" + cert.DistinguishedName,
+	}
+	for _, p := range info.Properties {
+		line = append(line, p.Name+"="+p.Value)
+	}
+	d.say(line...)
 	return d.flush()
 }
 
@@ -137,10 +144,40 @@ func (d *device) OnAlarm(id uint32) exproto.Action {
 func (d *device) OnReceivedMessages(messages []exproto.Message) exproto.Action {
 	d.action = exproto.Continue
 	for _, m := range messages {
-		d.say("message", "node="+m.Node, "id="+m.ID, "qos="+number(uint64(m.QoS)), "from="+m.From, "topic="+m.Topic,
-			"at="+number(m.Timestamp), "payload="+string(m.Payload))
+		line := []string{
+			"message", "node=" + m.Node, "id=" + m.ID, "qos=" + number(uint64(m.QoS)), "from=" + m.From,
+			"topic=" + m.Topic, "at=" + number(m.Timestamp), "payload=" + string(m.Payload),
+		}
+		d.say(append(line, properties(m.Properties)...)...)
+		if r, ok := exproto.RequestOf(m); ok {
+			d.request = r
+		}
 	}
 	return d.flush()
+}
+
+// properties returns those that are set.
+func properties(p *exproto.Properties) (line []string) {
+	if p == nil {
+		return nil
+	}
+	if p.Retain {
+		line = append(line, "retain=1")
+	}
+	if p.Expiry > 0 {
+		line = append(line, "expiry="+number(uint64(p.Expiry)))
+	}
+	for _, t := range [...]struct{ name, text string }{
+		{"type=", p.ContentType}, {"response=", p.ResponseTopic}, {"correlation=", string(p.Correlation)},
+	} {
+		if t.text != "" {
+			line = append(line, t.name+t.text)
+		}
+	}
+	for _, u := range p.User {
+		line = append(line, u.Name+"="+u.Value)
+	}
+	return line
 }
 
 func (d *device) OnResult(token int64, r exproto.Result) exproto.Action {

@@ -1,5 +1,5 @@
 use crate::wire::put;
-use crate::{host, Code, TimerType};
+use crate::{host, Code, Properties, TimerType};
 
 /// The token of calls without an answer.
 pub const NO_ANSWER: i64 = 0;
@@ -87,6 +87,12 @@ impl Conn {
     /// Sends a message to the broker. qos is 0, 1 or 2.
     pub fn publish(self, token: i64, topic: &str, qos: u32, payload: &[u8]) -> Result<(), Code> {
         host::publish(self.0, token, topic.as_bytes(), qos, payload).accepted()
+    }
+
+    /// Sends a message with properties to the broker. If the broker keeps no messages, retain is
+    /// [`Code::UNSUPPORTED`]. A module that calls this needs a gateway with minor version 1 of the contract.
+    pub fn publish_with(self, token: i64, topic: &str, qos: u32, payload: &[u8], properties: &Properties) -> Result<(), Code> {
+        host::publish_with(self.0, token, topic.as_bytes(), qos, payload, &properties.encode()).accepted()
     }
 
     /// Subscribes to the messages that match filter.

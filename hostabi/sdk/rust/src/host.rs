@@ -33,6 +33,17 @@ mod imports {
             pub fn set_timer(conn: i64, id: u32, ms: i32) -> u32;
             pub fn save_state(conn: i64, token: i64, state: *const u8, n: usize) -> u32;
             pub fn publish(conn: i64, token: i64, topic: *const u8, topic_n: usize, qos: u32, payload: *const u8, n: usize) -> u32;
+            pub fn publish_with(
+                conn: i64,
+                token: i64,
+                topic: *const u8,
+                topic_n: usize,
+                qos: u32,
+                payload: *const u8,
+                n: usize,
+                props: *const u8,
+                props_n: usize,
+            ) -> u32;
             pub fn subscribe(conn: i64, token: i64, filter: *const u8, n: usize, qos: u32) -> u32;
             pub fn unsubscribe(conn: i64, token: i64, filter: *const u8, n: usize) -> u32;
             pub fn resume(conn: i64) -> u32;
@@ -69,6 +80,11 @@ mod imports {
 
     pub fn publish(conn: i64, token: i64, topic: &[u8], qos: u32, payload: &[u8]) -> Code {
         Code(unsafe { exproto_v1::publish(conn, token, topic.as_ptr(), topic.len(), qos, payload.as_ptr(), payload.len()) })
+    }
+
+    pub fn publish_with(conn: i64, token: i64, topic: &[u8], qos: u32, payload: &[u8], props: &[u8]) -> Code {
+        let (body, n) = (payload.as_ptr(), payload.len());
+        Code(unsafe { exproto_v1::publish_with(conn, token, topic.as_ptr(), topic.len(), qos, body, n, props.as_ptr(), props.len()) })
     }
 
     pub fn subscribe(conn: i64, token: i64, filter: &[u8], qos: u32) -> Code {

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use crate::wire::{fields, low, text, Malformed};
+use crate::Property;
 
 /// The type of a device's socket, by its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +44,16 @@ pub struct ConnInfo<'a> {
     pub local: Address<'a>,
     /// None if the device has not presented a certificate.
     pub peer_cert: Option<CertificateInfo<'a>>,
+    /// What else the listener knows, such as the path of a WebSocket.
+    pub properties: Vec<Property<'a>>,
 }
 
 impl<'a> ConnInfo<'a> {
+    /// The value of the first property with this name.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|p| p.name == name).map(|p| p.value.as_ref())
+    }
+
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
         let mut info = ConnInfo::default();
         for field in fields(body) {
@@ -55,6 +63,7 @@ impl<'a> ConnInfo<'a> {
                 2 => info.peer = Address::parse(field.bytes)?,
                 3 => info.local = Address::parse(field.bytes)?,
                 4 => info.peer_cert = Some(CertificateInfo::parse(field.bytes)?),
+                5 => info.properties.push(Property::parse(field.bytes)?),
                 _ => {}
             }
         }

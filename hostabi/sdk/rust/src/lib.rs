@@ -45,6 +45,7 @@ mod message;
 #[cfg(target_arch = "wasm32")]
 mod module;
 mod outcome;
+mod properties;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod wire;
@@ -58,6 +59,7 @@ pub use message::{Message, Messages};
 #[doc(hidden)]
 pub use module::Module;
 pub use outcome::{Code, Outcome};
+pub use properties::{Properties, Property, Request};
 
 /// Exports a [`Protocol`] as the module. Write it once, in the crate of the module.
 #[macro_export]

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use crate::wire::{fields, low, text, Malformed};
+use crate::Properties;
 
 /// A message from the broker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
     /// Milliseconds since 1970.
     pub timestamp: u64,
+    /// What else it carries.
+    pub properties: Properties<'a>,
 }
 
 impl<'a> Message<'a> {
@@ -34,6 +37,7 @@ impl<'a> Message<'a> {
                 5 => m.topic = text(field.bytes),
                 6 => m.payload = field.bytes,
                 7 => m.timestamp = field.value,
+                8 => m.properties = Properties::parse(field.bytes)?,
                 _ => {}
             }
         }

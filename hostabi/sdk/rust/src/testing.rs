@@ -142,7 +142,7 @@ fn quoted(bytes: &[u8]) -> String {
 
 pub(crate) mod host {
     use super::{fields, note, quoted, HashMap, DOUBLE};
-    use crate::{Code, Level};
+    use crate::{Code, Level, Properties};
 
     pub fn send(conn: i64, bytes: &[u8]) -> Code {
         DOUBLE.with(|d| {
@@ -187,6 +187,26 @@ pub(crate) mod host {
         note("publish", format!("{conn} token={token} {} qos={qos} {}", quoted(topic), quoted(payload)))
     }
 
+    pub fn publish_with(conn: i64, token: i64, topic: &[u8], qos: u32, payload: &[u8], props: &[u8]) -> Code {
+        let p = Properties::parse(props).unwrap_or_default();
+        let mut line = format!("{conn} token={token} {} qos={qos} {}", quoted(topic), quoted(payload));
+        if p.retain {
+            line += " retain=1";
+        }
+        if p.expiry > 0 {
+            line += &format!(" expiry={}", p.expiry);
+        }
+        for (name, value) in [("type", p.content_type.as_bytes()), ("response", p.response_topic.as_bytes()), ("correlation", &p.correlation)] {
+            if !value.is_empty() {
+                line += &format!(" {name}={}", quoted(value));
+            }
+        }
+        for user in &p.user {
+            line += &format!(" user={}={}", quoted(user.name.as_bytes()), quoted(user.value.as_bytes()));
+        }
+        note("publish_with", line)
+    }
+
     pub fn subscribe(conn: i64, token: i64, filter: &[u8], qos: u32) -> Code {
         note("subscribe", format!("{conn} token={token} {} qos={qos}", quoted(filter)))
     }
@@ -208,19 +228,8 @@ pub(crate) mod host {
 /// Encodes what the gateway writes.
 mod encode {
     use super::{put, Code, ConnInfo, Message};
+    use crate::wire::put_number as number;
     use crate::Address;
-
-    fn number(message: &mut Vec<u8>, field: u8, mut value: u64) {
-        if value == 0 {
-            return;
-        }
-        message.push(field << 3);
-        while value >= 0x80 {
-            message.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        message.push(value as u8);
-    }
 
     pub fn conn_info(info: &ConnInfo) -> Vec<u8> {
         let mut message = Vec::new();
@@ -232,6 +241,9 @@ mod encode {
             put(&mut inner, 1, cert.cn.as_bytes());
             put(&mut inner, 2, cert.dn.as_bytes());
             put(&mut message, 4, &inner);
+        }
+        for property in &info.properties {
+            put(&mut message, 5, &property.encode());
         }
         message
     }
@@ -254,6 +266,7 @@ mod encode {
             put(&mut inner, 5, m.topic.as_bytes());
             put(&mut inner, 6, m.payload);
             number(&mut inner, 7, m.timestamp);
+            put(&mut inner, 8, &m.properties.encode());
             if inner.is_empty() {
                 body.extend([2 << 3 | 2, 0]);
             }

@@ -99,6 +99,19 @@ pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
+/// Appends a number field, unless it is 0.
+pub fn put_number(message: &mut Vec<u8>, field: u8, mut value: u64) {
+    if value == 0 {
+        return;
+    }
+    message.push(field << 3);
+    while value >= 0x80 {
+        message.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    message.push(value as u8);
+}
+
 /// Appends a text or bytes field, unless it is empty.
 pub fn put(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     if bytes.is_empty() {

@@ -5,18 +5,24 @@ export class Answers {
 
   /** Adds a line of text. */
   say(line: string): void {
-    this.add(line);
-    this.add("\n");
+    this.put(line);
+    this.put("\n");
   }
 
   /** Adds a line of text and bytes. */
   sayBytes(head: string, bytes: Uint8Array): void {
-    this.add(head);
-    this.copy(bytes.dataStart, bytes.length);
-    this.add("\n");
+    this.put(head);
+    this.putBytes(bytes);
+    this.put("\n");
   }
 
-  private add(text: string): void {
+  /** Adds bytes to the line. */
+  putBytes(bytes: Uint8Array): void {
+    this.copy(bytes.dataStart, bytes.length);
+  }
+
+  /** Adds text to the line. */
+  put(text: string): void {
     const bytes = String.UTF8.encode(text);
     this.copy(changetype<usize>(bytes), bytes.byteLength);
   }

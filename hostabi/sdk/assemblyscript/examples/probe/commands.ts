@@ -1,4 +1,4 @@
-import { Action, ClientInfo, Code, Level, log, NO_ANSWER, parseRules } from "../../assembly";
+import { Action, ClientInfo, Code, Level, log, NO_ANSWER, parseRules, Properties, Property } from "../../assembly";
 import { Device } from "./device";
 import { text, Words } from "./words";
 
@@ -35,6 +35,8 @@ function answer(d: Device, name: string, code: Code, ok: bool): void {
 function calls(d: Device, command: string, w: Words): bool {
   if (command == "auth") auth(d, w);
   else if (command == "pub") publish(d, command, w, PUB);
+  else if (command == "pubp") publishWith(d, w);
+  else if (command == "answer") answerTo(d, w);
   else if (command == "quiet") publish(d, command, w, NO_ANSWER);
   else if (command == "timer") {
     const seconds = w.number();
@@ -80,6 +82,34 @@ function publish(d: Device, name: string, w: Words, token: i64): void {
   const qos = w.number();
   const payload = w.rest();
   if (right(d, w)) answer(d, name, d.conn.publish(token, topic, qos, payload), token == NO_ANSWER);
+}
+
+function publishWith(d: Device, w: Words): void {
+  const topic = w.word();
+  const qos = w.number();
+  const p = new Properties();
+  p.retain = w.number() != 0;
+  p.expiry = w.number();
+  p.contentType = optional(w);
+  p.responseTopic = optional(w);
+  const correlation = String.UTF8.encode(optional(w));
+  p.correlation = Uint8Array.wrap(correlation);
+  const user = new Property(optional(w), optional(w));
+  if (user.name.length > 0 || user.value.length > 0) p.user.push(user);
+  const payload = w.rest();
+  if (right(d, w)) answer(d, "pubp", d.conn.publishWith(PUB, topic, qos, payload, p), false);
+}
+
+/** The next word; - stands for none. */
+function optional(w: Words): string {
+  const word = w.word();
+  return word == "-" ? "" : word;
+}
+
+function answerTo(d: Device, w: Words): void {
+  const qos = w.number();
+  const payload = w.rest();
+  if (right(d, w)) answer(d, "answer", d.request.answer(d.conn, PUB, qos, payload), false);
 }
 
 /** The other commands. */

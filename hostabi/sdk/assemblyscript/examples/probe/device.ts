@@ -1,4 +1,4 @@
-import { Action, Address, CertificateInfo, Conn, ConnInfo, Delimiter, FrameError, Framer, Handler, Level, log, Message, Outcome, Piece, TimerType } from "../../assembly";
+import { Action, Address, CertificateInfo, Conn, ConnInfo, Delimiter, FrameError, Framer, Handler, Level, log, Message, Outcome, Piece, Properties, Property, Request, TimerType } from "../../assembly";
 import { Answers } from "./answers";
 import { AUTH, carryOut } from "./commands";
 import { text } from "./words";
@@ -11,6 +11,7 @@ export class Device extends Handler {
   mountpoint: string = "";
   action: Action = Action.Continue;
   readonly answers: Answers = new Answers();
+  request: Request = new Request("", new Uint8Array(0)); // of the last message that was one
 
   constructor(
     conn: Conn,
@@ -33,7 +34,7 @@ export class Device extends Handler {
     const shown = info.peerCert;
     const cert = shown === null ? new CertificateInfo() : shown;
     const type = (<u32>info.socketType).toString();
-    this.answers.say("created type=" + type + " peer=" + address(info.peer) + " local=" + address(info.local) + " cn=" + cert.cn + " dn=" + cert.dn);
+    this.answers.say("created type=" + type + " peer=" + address(info.peer) + " local=" + address(info.local) + " cn=" + cert.cn + " dn=" + cert.dn + named(info.properties));
     return this.flush();
   }
 
@@ -78,9 +79,27 @@ export class Device extends Handler {
     for (let i = 0; i < messages.length; i++) {
       const m = messages[i];
       const head = "message node=" + m.node + " id=" + m.id + " qos=" + m.qos.toString() + " from=" + m.from + " topic=" + m.topic;
-      this.answers.sayBytes(head + " at=" + m.timestamp.toString() + " payload=", m.payload);
+      this.answers.put(head + " at=" + m.timestamp.toString() + " payload=");
+      this.answers.putBytes(m.payload);
+      this.properties(m.properties);
+      this.answers.say("");
+      const request = Request.of(m.properties);
+      if (request !== null) this.request = request;
     }
     return this.flush();
+  }
+
+  /** Adds the properties that are set. */
+  private properties(p: Properties): void {
+    if (p.retain) this.answers.put(" retain=1");
+    if (p.expiry > 0) this.answers.put(" expiry=" + p.expiry.toString());
+    if (p.contentType.length > 0) this.answers.put(" type=" + p.contentType);
+    if (p.responseTopic.length > 0) this.answers.put(" response=" + p.responseTopic);
+    if (p.correlation.length > 0) {
+      this.answers.put(" correlation=");
+      this.answers.putBytes(p.correlation);
+    }
+    this.answers.put(named(p.user));
   }
 
   onResult(token: i64, outcome: Outcome): Action {
@@ -99,6 +118,12 @@ export class Device extends Handler {
   onSocketClosed(why: string): void {
     log(Level.Info, "closed " + why);
   }
+}
+
+function named(all: Property[]): string {
+  let line = "";
+  for (let i = 0; i < all.length; i++) line += " " + all[i].name + "=" + all[i].value;
+  return line;
 }
 
 function address(a: Address): string {

@@ -1,5 +1,5 @@
 use exproto::framing::{self, Framing};
-use exproto::{ClientInfo, Code, Level, NO_ANSWER};
+use exproto::{ClientInfo, Code, Level, Properties, Property, Request, NO_ANSWER};
 
 use crate::words::Words;
 
@@ -24,6 +24,8 @@ pub enum Command<'a> {
     Alarm { id: u32, ms: u32 },
     Save(&'a [u8]),
     Publish { name: &'static str, token: i64, topic: &'a str, qos: u32, payload: &'a [u8] },
+    PublishWith { topic: &'a str, qos: u32, properties: Properties<'a>, payload: &'a [u8] },
+    Answer { qos: u32, payload: &'a [u8] },
     Subscribe { filter: &'a str, qos: u32 },
     Unsubscribe { filter: &'a str },
     Resume,
@@ -60,6 +62,8 @@ impl<'a> Command<'a> {
             b"save" => Command::Save(w.rest()),
             b"pub" => Command::Publish { name: "pub", token: PUB, topic: w.name(), qos: w.number(), payload: w.rest() },
             b"quiet" => Command::Publish { name: "quiet", token: NO_ANSWER, topic: w.name(), qos: w.number(), payload: w.rest() },
+            b"pubp" => Command::PublishWith { topic: w.name(), qos: w.number(), properties: properties(w), payload: w.rest() },
+            b"answer" => Command::Answer { qos: w.number(), payload: w.rest() },
             b"sub" => Command::Subscribe { filter: w.name(), qos: w.number() },
             b"unsub" => Command::Unsubscribe { filter: w.name() },
             b"resume" => Command::Resume,
@@ -79,6 +83,27 @@ impl<'a> Command<'a> {
     }
 }
 
+/// RETAIN EXPIRY TYPE RESPONSE CORRELATION NAME VALUE.
+fn properties<'a>(w: &mut Words<'a>) -> Properties<'a> {
+    let mut p = Properties { retain: w.number() != 0, expiry: w.number(), ..Properties::default() };
+    p.content_type = optional(w).into();
+    p.response_topic = optional(w).into();
+    p.correlation = optional(w).as_bytes().into();
+    let user = Property { name: optional(w).into(), value: optional(w).into() };
+    if !user.name.is_empty() || !user.value.is_empty() {
+        p.user.push(user);
+    }
+    p
+}
+
+/// The next word; - stands for none.
+fn optional<'a>(w: &mut Words<'a>) -> &'a str {
+    match w.name() {
+        "-" => "",
+        word => word,
+    }
+}
+
 fn level(w: &mut Words) -> Level {
     match w.word() {
         b"debug" => Level::Debug,
@@ -94,7 +119,7 @@ fn level(w: &mut Words) -> Level {
 
 /// Executes the commands that call the gateway; returns their name, the result of the call, and whether an accepted
 /// call is answered at once.
-pub fn call(conn: exproto::Conn, mountpoint: &str, command: &Command) -> Option<(&'static str, Result<(), Code>, bool)> {
+pub fn call(conn: exproto::Conn, mountpoint: &str, request: &Request, command: &Command) -> Option<(&'static str, Result<(), Code>, bool)> {
     Some(match *command {
         Command::Auth { clientid, username, password } => {
             let client = ClientInfo { proto_name: "probe", proto_ver: "1", clientid, username, mountpoint };
@@ -104,6 +129,8 @@ pub fn call(conn: exproto::Conn, mountpoint: &str, command: &Command) -> Option<
         Command::Alarm { id, ms } => ("alarm", conn.set_timer(id, ms as i32), true),
         Command::Save(state) => ("save", conn.save_state(SAVE, state), false),
         Command::Publish { name, token, topic, qos, payload } => (name, conn.publish(token, topic, qos, payload), token == NO_ANSWER),
+        Command::PublishWith { topic, qos, ref properties, payload } => ("pubp", conn.publish_with(PUB, topic, qos, payload, properties), false),
+        Command::Answer { qos, payload } => ("answer", request.answer(conn, PUB, qos, payload), false),
         Command::Subscribe { filter, qos } => ("sub", conn.subscribe(SUB, filter, qos), false),
         Command::Unsubscribe { filter } => ("unsub", conn.unsubscribe(UNSUB, filter), false),
         Command::Resume => ("resume", conn.resume(), true),

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use exproto::framing::{FrameError, Framer, Framing};
-use exproto::{log, Action, Conn, ConnInfo, Handler, Level, Messages, Outcome, TimerType};
+use exproto::{log, Action, Conn, ConnInfo, Handler, Level, Messages, Outcome, Properties, Request, TimerType};
 
 use crate::command::{call, framing, Command, Wrong, AUTH};
 
@@ -16,12 +16,24 @@ pub struct Device {
     mountpoint: String,
     out: Vec<u8>,
     action: Action,
+    request: Request, // of the last message that was one
 }
 
 impl Device {
     pub fn new(conn: Conn, config: Vec<u8>, lines: Framing) -> Self {
         let framer = Some(lines.framer());
-        Device { conn, config, lines, framer, in_lines: true, count: 0, mountpoint: String::new(), out: Vec::new(), action: Action::Continue }
+        Device {
+            conn,
+            config,
+            lines,
+            framer,
+            in_lines: true,
+            count: 0,
+            mountpoint: String::new(),
+            out: Vec::new(),
+            action: Action::Continue,
+            request: Request::default(),
+        }
     }
 
     /// Adds an answer to those sent by flush.
@@ -52,7 +64,7 @@ impl Device {
     }
 
     fn carry_out(&mut self, command: Command) {
-        if let Some((name, result, answered)) = call(self.conn, &self.mountpoint, &command) {
+        if let Some((name, result, answered)) = call(self.conn, &self.mountpoint, &self.request, &command) {
             return match result {
                 Err(code) => self.say(format!("refused {name} {}", code.0)),
                 Ok(()) if answered => self.say("ok"),
@@ -76,6 +88,25 @@ impl Device {
             Command::Leave => self.action = Action::Close,
             Command::Frame(notation) => self.reframe(notation),
             _ => panic!("the device wants it"),
+        }
+    }
+
+    /// Adds the properties of a message that are set.
+    fn properties(&mut self, p: &Properties) {
+        if p.retain {
+            self.out.extend_from_slice(b" retain=1");
+        }
+        if p.expiry > 0 {
+            self.out.extend_from_slice(format!(" expiry={}", p.expiry).as_bytes());
+        }
+        for (name, value) in [(" type=", p.content_type.as_bytes()), (" response=", p.response_topic.as_bytes()), (" correlation=", &p.correlation)] {
+            if !value.is_empty() {
+                self.out.extend_from_slice(name.as_bytes());
+                self.out.extend_from_slice(value);
+            }
+        }
+        for user in &p.user {
+            self.out.extend_from_slice(format!(" {}={}", user.name, user.value).as_bytes());
         }
     }
 
@@ -114,10 +145,12 @@ impl Handler for Device {
     fn on_socket_created(&mut self, info: &ConnInfo) -> Action {
         let cert = info.peer_cert.clone().unwrap_or_default();
         let (peer, local) = (&info.peer, &info.local);
-        self.say(format!(
+        let mut line = format!(
             "created type={} peer={}:{} local={}:{} cn={} dn={}",
             info.socket_type.0, peer.host, peer.port, local.host, local.port, cert.cn, cert.dn
-        ));
+        );
+        info.properties.iter().for_each(|p| write!(line, " {}={}", p.name, p.value).expect("a String takes all"));
+        self.say(line);
         self.flush()
     }
 
@@ -155,7 +188,12 @@ impl Handler for Device {
         for m in messages {
             let head = format!("message node={} id={} qos={} from={} topic={} at={} payload=", m.node, m.id, m.qos, m.from, m.topic, m.timestamp);
             self.out.extend_from_slice(head.as_bytes());
-            self.say(m.payload);
+            self.out.extend_from_slice(m.payload);
+            self.properties(&m.properties);
+            self.say("");
+            if let Some(request) = Request::of(&m) {
+                self.request = request;
+            }
         }
         self.flush()
     }
