@@ -29,6 +29,7 @@ func Run(t *testing.T, module []byte, cfg guesttest.Config) {
 	t.Run("results", s.results)
 	t.Run("actions", s.actions)
 	t.Run("messages", s.messages)
+	t.Run("properties", s.properties)
 	t.Run("timer and drain", s.timerAndDrain)
 	t.Run("state", s.state)
 	t.Run("lines", s.lines)
