@@ -43,7 +43,8 @@
 //
 // Minor versions add kinds and imports and change nothing that exists. [Check] refuses a module with an import that the
 // host lacks, so a guest needs no other way to say which minor version it was written for. Minor 1 added set_timer,
-// [KindAlarm], publish_with and the properties of messages, save_state and the state in the [KindResult] of authenticate.
+// [KindAlarm], publish_with and the properties of messages, save_state and the state in the [KindResult] of
+// authenticate.
 //
 // # Faults
 //
