@@ -62,7 +62,7 @@ at that time continue, but their recording is cut off. To play a recording to a 
 	return cmd
 }
 
-// captureTo writes the capture to the file out, or to the standard output. If it is interrupted, it keeps what has been
+// captureTo writes the capture to the file out, or to standard output. If it is interrupted, it keeps what has been
 // written.
 func captureTo(cmd *cobra.Command, pid int, args captureArgs, out string) (err error) {
 	to := cmd.OutOrStdout()

@@ -11,7 +11,7 @@ import (
 // matching deep topics is expensive.
 const MaxLevels = 128
 
-// Faults of a name or filter besides those of its text.
+// Errors in a name or filter, other than in its text.
 var (
 	ErrDeep     = fmt.Errorf("must have at most %d levels", MaxLevels)
 	ErrWildcard = errors.New("a topic to publish to must not contain '+' or '#'")
@@ -54,7 +54,7 @@ func CheckFilter(filter string) error {
 	return nil
 }
 
-// checkTopic checks what applies to both names and filters.
+// checkTopic checks the rules for both names and filters.
 func checkTopic(s string) error {
 	switch {
 	case s == "":

@@ -61,7 +61,7 @@ var (
 	ReasonDiscarded    = CloseReason{Code: 600, Name: "discarded"} // the client id was taken by a newer connection
 	ReasonUpstreamLost = CloseReason{Code: 601, Name: "upstream_lost"}
 
-	// ReasonUpstreamRefused: the broker ended connections again and again for what the device sent.
+	// ReasonUpstreamRefused: the broker repeatedly ended connections because of what the device sent.
 	ReasonUpstreamRefused = CloseReason{Code: 602, Name: "upstream_refused"}
 
 	ReasonKicked          = CloseReason{Code: 700, Name: "kicked"}

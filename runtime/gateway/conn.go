@@ -88,7 +88,7 @@ func (c *Conn) Listener() string { return c.metrics.name }
 // Opened is when the connection was accepted.
 func (c *Conn) Opened() time.Time { return c.opened }
 
-// Client returns what the handler authenticated with; ok is false before that.
+// Client returns the client that the handler authenticated; ok is false before that.
 func (c *Conn) Client() (client ClientInfo, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,7 +15,7 @@ type HandlerFactory interface {
 	// [HandlerError]).
 	NewHandler(conn ConnectionAdapter) (ConnectionHandler, error)
 
-	// Close frees what the factory holds. The gateway calls it once, after the last connection of the factory has seen
+	// Close frees the factory's resources. The gateway calls it once, after the last connection of the factory has seen
 	// OnSocketClosed.
 	Close(ctx context.Context) error
 }
@@ -87,8 +87,8 @@ type ConnectionAdapter interface {
 	// timer has already fired. Other values are [CodeParamsTypeError].
 	SetTimer(id uint32, ms int32) Result
 
-	// State returns the state of the device as it was saved last, nil without any. It is there inside the done of an
-	// Authenticate that succeeded, for a handler that is a [StateKeeper]. The caller must not change it.
+	// State returns the state that the device saved last, or nil if there is none. A handler that is a [StateKeeper]
+	// may call it from the done of an Authenticate that succeeded. The caller must not modify the result.
 	State() []byte
 
 	// SaveState replaces the state of the device and module; an empty value deletes it. done is called once the value,
@@ -210,7 +210,7 @@ type Connector interface {
 //
 // When QoS is 0, Publish is done once the message is in the upstream's bounded write buffer; for QoS 1 after PUBACK,
 // for QoS 2 after PUBCOMP; Subscribe after SUBACK, Unsubscribe after UNSUBACK. done may come late: the connection
-// counts what is outstanding and stops reading its socket.
+// counts outstanding calls and stops reading its socket.
 type Session interface {
 	Publish(topic string, qos byte, payload []byte, props *Properties, done Done) // props may be nil
 	Subscribe(filter string, qos byte, done Done)

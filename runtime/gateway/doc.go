@@ -13,7 +13,7 @@
 //  3. Send only queues. A full queue closes the slow peer with [ReasonSendQueueFull].
 //  4. An idle connection costs one goroutine and holds no buffer. Bytes are handled on the goroutine that read them.
 //     Timers, messages and results go through a small inbox, drained by the goroutine that runs the connection. A write
-//     is tried directly, and a writer goroutine is started only for what is left.
+//     is tried directly, and a writer goroutine is started only for the remaining bytes.
 //  5. A busy handler or a full upstream pauses the reading of that socket. Every queue is bounded.
 //  6. Every close has a [CloseReason], and every drop a name and a counter ([Metrics]).
 //  7. A fault of one handler, guest or device never affects another connection, except those of a shared guest

@@ -28,7 +28,7 @@ type Config struct {
 }
 
 // Gateway holds the listeners, handlers and connectors of one process, each under a name, and the connections between
-// them. All of them can be added, changed and removed while it runs: existing connections keep what they were made
+// them. All of them can be added, changed and removed while it runs: existing connections keep what they were created
 // with.
 type Gateway struct {
 	node    string

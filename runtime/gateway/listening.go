@@ -58,7 +58,7 @@ type listening struct {
 	topics *topicRules
 }
 
-// attachment is what a new connection is made of.
+// attachment has the parts of a new connection.
 type attachment struct {
 	metrics    *listenerMetrics
 	limits     *Limits

@@ -9,8 +9,8 @@ import (
 	"github.com/exgate/exgate/internal/topic"
 )
 
-// Properties are what a message carries beside its topic, QoS and payload, as in MQTT 5, section 3.3.2.3. Each is
-// optional.
+// Properties are the properties of a message, apart from its topic, QoS and payload, as in MQTT 5, section 3.3.2.3.
+// Each is optional.
 type Properties struct {
 	// Retain asks the broker to keep the message for later subscribers. Of a received message it says that the broker
 	// had kept it.
@@ -28,7 +28,7 @@ const (
 	MaxPropertyBytes  = 16 << 10 // all names and values together
 )
 
-// Size is what the properties cost, in bytes.
+// Size is the cost of the properties, in bytes.
 func (p *Properties) Size() int {
 	if p == nil {
 		return 0
@@ -142,8 +142,8 @@ func (c *Conn) admitResponse(response string) (string, Result) {
 		return "", Refuse(r.Code, "response topic with the mountpoint of listener %s: %s", c.metrics.name, r.Message)
 	}
 	if device := c.device(c.login.client); !c.topics.subscribe.allows(mounted, &device) {
-		return "", Refuse(CodePermissionDeny, "listener %s does not let this device subscribe to its response topic %.100q",
-			c.metrics.name, response)
+		return "", Refuse(CodePermissionDeny,
+			"listener %s does not let this device subscribe to its response topic %.100q", c.metrics.name, response)
 	}
 	return mounted, OK
 }

@@ -22,13 +22,13 @@ func defaultQueueBytes() int64 {
 	return min(max(memory.Available()/queueMemoryShare, minQueueBytes), maxQueueBytes)
 }
 
-// messageOverhead is what a waiting message costs in addition to its topic and payload, in bytes.
+// messageOverhead is the cost of a waiting message in addition to its topic and payload, in bytes.
 const messageOverhead = 160
 
 // stalledAfter is how long a queue may stand still before its connection is among the first to be closed.
 const stalledAfter = time.Second
 
-// queueBudget bounds what waits in the queues of all connections together: bytes for devices, and messages for
+// queueBudget bounds the queues of all connections together: bytes for devices, and messages for
 // handlers.
 type queueBudget struct {
 	limit     int64
@@ -40,13 +40,13 @@ type queueBudget struct {
 	writers map[*Conn]struct{} // connections whose send queue has a writer, including closed ones; guarded by mu
 }
 
-// backlog counts what waits in the queues of one connection.
+// backlog counts the contents of one connection's queues.
 type backlog struct {
 	bytes atomic.Int64
 	moved atomic.Int64 // when the device or the handler last took some, on Gateway.now's clock
 }
 
-// queued adds n bytes to what waits.
+// queued adds n queued bytes.
 func (c *Conn) queued(n int) {
 	if c.backlog.bytes.Add(int64(n)) == int64(n) {
 		c.backlog.moved.Store(int64(c.gw.now()))
@@ -54,7 +54,7 @@ func (c *Conn) queued(n int) {
 	c.gw.queues.held.Add(int64(n))
 }
 
-// unqueued removes n bytes from what waits.
+// unqueued removes n queued bytes.
 func (c *Conn) unqueued(n int) {
 	if n == 0 {
 		return
@@ -78,7 +78,7 @@ func (b *queueBudget) written(c *Conn) {
 
 func (b *queueBudget) exceeded() bool { return b.held.Load() > b.limit }
 
-// size is what a waiting message costs, in bytes.
+// size is the cost of a waiting message, in bytes.
 func (m *Message) size() int { return len(m.Topic) + m.bytes() + messageOverhead }
 
 // bytes is what counts against Limits.InboxBytes.
@@ -111,14 +111,14 @@ func (g *Gateway) relieveQueues() {
 	}
 }
 
-// queueHolder is a connection in whose queues something waits.
+// queueHolder is a connection with a queue that is not empty.
 type queueHolder struct {
 	conn    *Conn
 	stalled bool // it has taken nothing for stalledAfter
 	weight  float64
 }
 
-// queueHolders returns the connections in whose queues something waits: first the stalled ones by the size of their
+// queueHolders returns the connections whose queues are not empty: first the stalled ones by the size of their
 // queues, then the others by size and by how long their queues have not moved.
 func (g *Gateway) queueHolders() []queueHolder {
 	now := g.now()

@@ -76,7 +76,7 @@ func (g *Gateway) retireAll() {
 	}
 }
 
-// takeAll empties leases and returns what they held.
+// takeAll empties leases and returns their contents.
 func takeAll[T any](g *Gateway, leases map[string]*lease[T]) map[string]*lease[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()

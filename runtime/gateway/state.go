@@ -193,7 +193,7 @@ func (c *Conn) stateSaved(calls []*call, r Result) {
 	}
 }
 
-// close hands over what is not saved yet, and ends the ownership. The caller holds mu.
+// close hands over the unsaved value, and ends the ownership. The caller holds mu.
 func (s *connState) close(c *Conn) {
 	if s == nil {
 		return

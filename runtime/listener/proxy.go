@@ -125,7 +125,7 @@ func readProxyHeader(r io.Reader) (peer, local netip.AddrPort, rest []byte, err 
 	return peer, local, rest, nil
 }
 
-// errProxySignature is what a device gets that reaches the listener without its proxy, or a proxy that sends no header.
+// errProxySignature is the error for a device that bypasses its proxy, or a proxy that sends no header.
 var errProxySignature = errors.New("the connection does not begin with a PROXY header")
 
 // peekProxySignature reports whether a header of version 1, a line, follows. It fails at the first byte that begins

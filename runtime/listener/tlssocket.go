@@ -15,7 +15,7 @@ const tlsChunk = 16 << 10
 //
 // Writing never waits inside crypto/tls. A chunk whose ciphertext the kernel did not accept in full counts as
 // unwritten, so the gateway passes its plaintext again; it is not encrypted a second time, but counted once its
-// ciphertext has been sent. This relies on sendQueue, which starts the next write with what was not written.
+// ciphertext has been sent. This relies on sendQueue, which starts the next write with the unwritten bytes.
 type tlsSocket struct {
 	*streamSocket
 	tls  *tls.Conn

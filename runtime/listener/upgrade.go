@@ -103,7 +103,7 @@ func upgradeResult(s *streamSocket, e *openingConn, err error) string {
 	return handshakeResult(s, e, err)
 }
 
-// transport returns what the gateway sees of the socket: itself or what is above it.
+// transport returns the transport that the gateway uses: the socket itself, or the layer above it.
 func (s *streamSocket) transport(t socket) gateway.Transport {
 	if s.above != nil {
 		return s.above
@@ -139,7 +139,7 @@ func (s *tlsSocket) readTo(f func(b []byte)) error {
 	}
 }
 
-// pass hands bytes of the device to c, or to what is above the socket, which may leave some for later.
+// pass hands bytes of the device to c, or to the layer above the socket, which may leave some for later.
 func (s *streamSocket) pass(c *gateway.Conn, b []byte) {
 	s.deadline.age()
 	s.heard()

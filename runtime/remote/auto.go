@@ -47,7 +47,7 @@ type auto struct {
 	found         *knownDialect
 	newHandlers   map[Dialect]newHandler // of the dialects found so far
 	probing       *dialectProbe          // nil without a probe in progress
-	firstUnderWay chan struct{}          // closed when the first event in progress is answered; nil without one
+	firstUnderWay chan struct{}          // closed when the first event in progress is answered; nil if there is none
 	losses        int                    // connections lost during probes
 }
 

@@ -29,7 +29,7 @@ type apart struct {
 	live map[*instance]struct{}
 }
 
-// newApart creates a pool of instances that start with so many bytes of memory.
+// newApart creates a pool of instances that start with that many bytes of memory.
 func newApart(e *Engine, memory uint32) *apart {
 	most := max(min(apartBytes/max(int(memory), 1), maxApart, e.config.Limits.Instances), minApart)
 	return &apart{

@@ -155,7 +155,7 @@ func (e *Engine) pause(d time.Duration) bool {
 	return e.starting.Err() == nil
 }
 
-// restartDelay returns the delay of a start after n failed ones in a row.
+// restartDelay returns the delay of a start after n consecutive failures.
 func restartDelay(n int) time.Duration {
 	if n == 0 {
 		return 0

@@ -68,7 +68,7 @@ func (f *AccessFile) Watch(ctx context.Context, set func(*AccessList)) {
 }
 
 func parseAccessFile(path string, content []byte) (*AccessList, error) {
-	if len(bytes.TrimSpace(content)) == 0 { // what a full disk or an editor leaves must not let everybody in
+	if len(bytes.TrimSpace(content)) == 0 { // the empty file of a full disk or an editor must not allow everyone
 		return nil, fmt.Errorf("access list %s is empty: write allow all to allow every address", path)
 	}
 	list := new(AccessList)

@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// Descriptors reserves file descriptors for what the gateway needs apart from its devices: metrics, handlers, files,
+// Descriptors reserves file descriptors for the gateway's own use: metrics, handlers, files,
 // broker connections. Devices of all listeners share the remaining ones. If none is left, a connection whose device has
 // not sent anything is closed for a new one: the oldest of the listener with the most of them, so that a flood on one
 // port takes from itself. If every device has sent something, the new connection is refused. A nil *Descriptors is
@@ -29,7 +29,7 @@ type Descriptors struct {
 	spare atomic.Int64 // of the reserve, beyond what was open when it was counted; 0: unlimited
 	taken atomic.Int64
 
-	mu     sync.Mutex                // guards silent and what is in it
+	mu     sync.Mutex                // guards silent and its entries
 	silent map[*silentConns]struct{} // those that are not empty
 }
 
@@ -91,8 +91,8 @@ func (d *Descriptors) Silent() int {
 	return n
 }
 
-// Recount reserves what the process has open now besides its devices, plus 48, and at least 64; under a small limit,
-// half of the limit or 8 more than are open. Call it when everything but the devices is running.
+// Recount reserves the files that the process has open now, except those of devices, plus 48, and at least 64; under a
+// small limit, half of the limit or 8 more than are open. Call it when everything but the devices is running.
 func (d *Descriptors) Recount() { d.share(openFiles() - int(d.taken.Load())) }
 
 func (d *Descriptors) share(open int) {

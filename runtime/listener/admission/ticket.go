@@ -14,18 +14,18 @@ type Ticket struct {
 	source    source
 	perSource bool   // counted against its source
 	entered   bool   // counted against the listener's limits
-	given     uint32 // back, of what follows; atomic
+	released  uint32 // parts released, as the bits below; atomic
 }
 
-// Parts of a ticket that were given back.
+// Parts of a ticket that can be released.
 const (
-	slotGiven = 1 << iota
-	descriptorsGiven
+	slotReleased = 1 << iota
+	descriptorsReleased
 )
 
 // Release takes the connection out of all limits. Calling it again, on any goroutine, does nothing.
 func (t *Ticket) Release() {
-	if t.admission == nil || atomic.OrUint32(&t.given, slotGiven)&slotGiven != 0 {
+	if t.admission == nil || atomic.OrUint32(&t.released, slotReleased)&slotReleased != 0 {
 		return
 	}
 	if t.perSource {
@@ -54,7 +54,7 @@ func (t *Ticket) Heard(p *SilentEntry) {
 
 // LeaveDescriptors gives the descriptors back. Calling it again, on any goroutine, does nothing.
 func (t *Ticket) LeaveDescriptors() {
-	if t.admission != nil && atomic.OrUint32(&t.given, descriptorsGiven)&descriptorsGiven == 0 {
+	if t.admission != nil && atomic.OrUint32(&t.released, descriptorsReleased)&descriptorsReleased == 0 {
 		t.admission.files.leave(t.admission.filesEach)
 	}
 }

@@ -33,7 +33,7 @@ type datagramPipe struct {
 	closed   bool
 }
 
-// pipeRoom bounds what waits for the library to read it. Further datagrams are dropped, as by a socket.
+// pipeRoom bounds the datagrams that wait for the library. Further ones are dropped, as by a socket.
 type pipeRoom struct {
 	datagrams, bytes int
 }

@@ -21,7 +21,8 @@ type Config struct {
 	listener.TLSConfig
 	// Path is the path that requests must have; one that ends in /* also stands for every path below it. If zero, any.
 	Path string
-	// Subprotocols lists what a device must offer one of; the first that it offers is used. If zero, none is used.
+	// Subprotocols lists the accepted subprotocols. A device must offer one of them; the first that it offers is used.
+	// If zero, none is used.
 	Subprotocols []string
 	// Headers names the headers of the request that handlers receive. Optional.
 	Headers []string

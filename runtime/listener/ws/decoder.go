@@ -29,7 +29,7 @@ func protocolError(format string, args ...any) *violation {
 	return &violation{codeProtocolError, gateway.ReasonProtocolError.With(format, args...)}
 }
 
-// decoder reads the frames of a device. Between frames it holds only what has arrived of a fragmented message.
+// decoder reads the frames of a device. Between frames it holds only the received part of a fragmented message.
 type decoder struct {
 	max int // bytes of a message
 
@@ -41,11 +41,11 @@ type decoder struct {
 
 	open     bool   // a message is incomplete
 	text     bool   // it, or the last one, is text
-	partial  []byte // what has arrived of it, unless it comes at once
-	controls []byte // what has arrived of a control frame
+	partial  []byte // the part that has arrived, if it comes in pieces
+	controls []byte // the part of a control frame that has arrived
 }
 
-// feed reads b, which it modifies, until s is no longer ready, and returns what is left.
+// feed reads b, which it modifies, until s is no longer ready, and returns the rest.
 func (d *decoder) feed(s sink, b []byte) (rest []byte, v *violation) {
 	for len(b) > 0 {
 		done := false
@@ -77,7 +77,7 @@ func (d *decoder) feed(s sink, b []byte) (rest []byte, v *violation) {
 	return nil, nil
 }
 
-// header reads more of a header and returns what follows it.
+// header reads more of a header and returns the bytes after it.
 func (d *decoder) header(b []byte) ([]byte, *violation) {
 	for {
 		want := 2
@@ -134,7 +134,7 @@ func (d *decoder) check() *violation {
 	return nil
 }
 
-// payload unmasks the part of b that belongs to the frame, and returns what follows it.
+// payload unmasks the part of b that belongs to the frame, and returns the bytes after it.
 func (d *decoder) payload(b []byte) (payload, rest []byte) {
 	n := min(uint64(len(b)), d.frame.length-d.at)
 	payload, rest = b[:n], b[n:]

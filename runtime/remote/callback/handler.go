@@ -37,7 +37,7 @@ func (c *Caller) unary(service string, call callFunc) func(gateway.ConnectionAda
 	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler { return NewHandler(c, conn, calls) }
 }
 
-// Release frees what the methods keep for a connection, as its last event would.
+// Release frees the state that the methods keep for a connection, as its last event would.
 func (m *Methods) Release() {
 	if l, ok := m.Closed.(releaser); ok {
 		l.release()

@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// order is the field number of what a Command asks for.
+// order is the field number of a Command's order.
 type order protowire.Number
 
 // All orders.

@@ -19,7 +19,7 @@ const (
 	eventSeq  protowire.Number = 2
 )
 
-// eventKind is the field number of what an Event reports.
+// eventKind is the field number of an Event's kind.
 type eventKind protowire.Number
 
 // All kinds of events.

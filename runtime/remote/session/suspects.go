@@ -120,7 +120,7 @@ func (l *line) limitTrial(patience time.Duration) {
 	})
 }
 
-// fillAlone appends the suspect's output once nothing of the other connections is in flight.
+// fillAlone appends the suspect's output once the other connections have nothing in flight.
 func (l *line) fillAlone(frame []byte, full int) []byte {
 	t := l.trial
 	c := t.conn
@@ -166,7 +166,7 @@ func (l *line) closeGuilty(guilty []*conn, why error) {
 		err := &gateway.HandlerError{Reason: gateway.ReasonHandlerStreamEnded, Err: &target.Error{
 			What: fmt.Sprintf("Session of handler %q at %s", s.target.Name, l.to.Addr()), Code: codes.Aborted,
 			Text: fmt.Sprintf(
-				"the stream ended %d times at events of this connection, %d times with no others under way; last: %s",
+				"the stream ended %d times at events of this connection, %d times with no others in flight; last: %s",
 				c.ends, c.alone, convert.Shorten(statusText(why))),
 		}}
 		ended, failed := c.ended, c.err != nil

@@ -27,6 +27,6 @@ type Entry struct {
 	Record tap.Record
 	Cut    string // why the capture of the connection ends here, before the connection did; otherwise empty
 
-	// Covered says that a password is covered in what the device sent, so a checksum over those bytes is wrong.
+	// Covered says that a password is covered in the bytes of the device, so a checksum over those bytes is wrong.
 	Covered bool
 }

@@ -26,7 +26,7 @@ type Connection struct {
 	Line      int    // of its beginning; 0 if that is missing, and nothing was replayed
 	Info      gateway.ConnInfo
 	Cut       string // why the capture ends before the connection does; otherwise empty
-	Covered   bool   // a password is covered in what the device sent
+	Covered   bool   // a password is covered in the bytes of the device
 	Different bool
 	Replayed  []string // events and calls, in order
 

@@ -42,7 +42,7 @@ type AuthByJWT struct {
 	TLS        ClientTLS `koanf:"tls"`
 }
 
-// Asked returns the authenticators in the order in which they are asked.
+// Asked returns the authenticators in the order in which they are tried.
 func (a Authentication) Asked() []string {
 	if len(a.Chain) == 0 {
 		return []string{"broker"}
@@ -99,7 +99,7 @@ func (r rules) chain(key string, chain []string) {
 	}
 }
 
-// authByURL checks a service that is asked over HTTP.
+// authByURL checks a service that is queried over HTTP.
 func (r rules) authByURL(key string, a AuthByURL) {
 	at, said := r.cfg.said(key)
 	if !said || r.broken(key) {

@@ -22,7 +22,7 @@ func (s *scope) handlerURL(name string, v *hocon.Value) (https bool) {
 	return https
 }
 
-// handlerURLV4 carries over the address of a handler, which uses TLS if it begins with https.
+// handlerURLV4 imports the address of a handler, which uses TLS if it begins with https.
 func handlerURLV4(s *scope, name string, v *hocon.Value) {
 	if s.handlerURL(name, v) {
 		s.to.section("handler.tls")

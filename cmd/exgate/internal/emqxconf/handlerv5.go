@@ -46,7 +46,7 @@ var handlerTLSRules = merged(neutralTLSRules, rules{
 	"middlebox_comp_mode":    ignored("Go's TLS follows TLS 1.3"),
 })
 
-// handlerTLS carries over how the handler is called over TLS.
+// handlerTLS imports the TLS settings for calls to the handler.
 func handlerTLS(s *scope, name string, v *hocon.Value) {
 	if s.wish.plainHandler {
 		s.needless(v, s.name(name), "without enable = true EMQX calls the handler without TLS")

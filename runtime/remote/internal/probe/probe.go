@@ -33,7 +33,7 @@ var (
 	streamService  = exproto.ConnectionHandler_ServiceDesc.ServiceName // of unary-v42 too
 )
 
-// Finding is what a server serves.
+// Finding describes the services of a server.
 type Finding struct {
 	// Dialects are those that it serves, the preferred one first: Session, Unary, then Stream or UnaryV42. If nil, the
 	// probe was inconclusive.

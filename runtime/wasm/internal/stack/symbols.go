@@ -94,7 +94,7 @@ func (s *Symbols) Frames(text string, original func(uint32) uint32) (trace Trace
 	return trace
 }
 
-// plain returns text with at most maxName bytes, quoted if it has other than printable ASCII characters.
+// plain returns text with at most maxName bytes, quoted if it contains anything but printable ASCII.
 func plain(text string) string {
 	cut := ""
 	if len(text) > maxName {
