@@ -6,6 +6,7 @@ var (
 		{"TCP, TLS, unix sockets", "runtime/listener"},
 		{"who may connect", "runtime/listener/admission"},
 		{"WebSocket", "runtime/listener/ws"},
+		{"devices that are servers", "runtime/listener/dial"},
 		{"UDP peers", "runtime/listener/udp"},
 		{"DTLS sessions", "runtime/listener/dtls"},
 	}

@@ -87,14 +87,22 @@ func (s *tlsServer) shake(socket *streamSocket, e *openingConn) (*tlsSocket, err
 	defer e.release()
 	wire := newTLSWire(socket, e)
 	t := &tlsSocket{streamSocket: socket, wire: wire, tls: tls.Server(wire, s.base)}
-	if err := t.tls.HandshakeContext(context.Background()); err != nil {
+	if err := t.shake(context.Background()); err != nil {
 		return nil, err
 	}
-	wire.opening = nil
-	if chain := t.tls.ConnectionState().PeerCertificates; len(chain) > 0 {
-		t.cert = certs.Info(chain[0])
-	}
 	return t, nil
+}
+
+// shake runs the handshake of either side, and keeps the subject of the peer's certificate.
+func (s *tlsSocket) shake(ctx context.Context) error {
+	if err := s.tls.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	s.wire.shaking, s.wire.opening = false, nil
+	if chain := s.tls.ConnectionState().PeerCertificates; len(chain) > 0 {
+		s.cert = certs.Info(chain[0])
+	}
+	return nil
 }
 
 func handshakeResult(s *streamSocket, e *openingConn, err error) string {

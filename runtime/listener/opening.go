@@ -118,14 +118,21 @@ func (e *openingConn) done() bool {
 	return kept
 }
 
-// acquire waits for a slot. From here on the client waits for this side, and is not evicted.
+// acquire waits for a slot. From here on the client waits for this side, and is not evicted. A nil openingConn needs no
+// slot.
 func (e *openingConn) acquire() {
+	if e == nil {
+		return
+	}
 	e.slot.Busy.Store(true)
 	e.in.slots <- struct{}{}
 }
 
 // release gives the slot back.
 func (e *openingConn) release() {
+	if e == nil {
+		return
+	}
 	e.slot.Busy.Store(false)
 	<-e.in.slots
 }

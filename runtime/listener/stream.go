@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -75,7 +76,7 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 }
 
 // closing closes l and returns err.
-func closing(l net.Listener, err error) error {
+func closing(l io.Closer, err error) error {
 	_ = l.Close()
 	return err
 }

@@ -17,7 +17,8 @@ const maxUnsent = 64 << 10
 type tlsWire struct {
 	streamConn
 	socket  *streamSocket
-	opening *openingConn // nil once the handshake is done
+	shaking bool         // until the handshake is done, reads and writes wait for the peer
+	opening *openingConn // gives its slot back meanwhile; nil for connections that were dialed
 	in      []byte       // owned by the reading goroutine
 	sendFD  func(fd uintptr)
 	sendAll func(fd uintptr) bool
@@ -39,7 +40,7 @@ func (nothingYet) Temporary() bool { return true }
 var errUnsent = errors.New("the peer does not read the answers to its TLS messages")
 
 func newTLSWire(s *streamSocket, e *openingConn) *tlsWire {
-	w := &tlsWire{streamConn: s.conn, socket: s, opening: e, in: s.early}
+	w := &tlsWire{streamConn: s.conn, socket: s, shaking: true, opening: e, in: s.early}
 	s.early = nil
 	w.sendFD, w.sendAll = w.send, w.sendUntilEmpty
 	return w
@@ -51,7 +52,7 @@ func (w *tlsWire) Read(p []byte) (int, error) {
 		w.in = w.in[n:]
 		return n, nil
 	}
-	if w.opening == nil {
+	if !w.shaking {
 		return 0, errNothingYet
 	}
 	w.opening.release()
@@ -60,7 +61,7 @@ func (w *tlsWire) Read(p []byte) (int, error) {
 }
 
 func (w *tlsWire) Write(p []byte) (int, error) {
-	if w.opening != nil {
+	if w.shaking {
 		w.opening.release()
 		defer w.opening.acquire()
 		return w.streamConn.Write(p)

@@ -45,6 +45,26 @@ func (l *AccessList) Allowed(address netip.Addr) bool {
 	return !matched || allow
 }
 
+// AllowedNamed is Allowed, but an address inside one of special needs a rule that allows it and whose own prefix lies
+// inside that one.
+func (l *AccessList) AllowedNamed(address netip.Addr, special []netip.Prefix) bool {
+	address = address.Unmap().WithZone("")
+	for _, p := range special {
+		if p.Contains(address) && !l.names(address, p) {
+			return false
+		}
+	}
+	return l.Allowed(address)
+}
+
+func (l *AccessList) names(address netip.Addr, special netip.Prefix) bool {
+	if l == nil {
+		return false
+	}
+	rule, allow, ok := l.table.LookupPrefixLPM(netip.PrefixFrom(address, address.BitLen()))
+	return ok && allow && rule.Bits() >= special.Bits()
+}
+
 // add appends a rule. A prefix covered by an earlier rule can never match first and is left out; among the remaining
 // prefixes, the longest match is also the first matching rule.
 func (l *AccessList) add(text string) error {

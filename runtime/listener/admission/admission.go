@@ -158,6 +158,29 @@ func (a *Admission) AdmitSilentProxy(address netip.Addr) (Ticket, bool) {
 	return Ticket{admission: a}, true
 }
 
+// AdmitDialed admits a connection that this side dials, for the listener's limits, its rate and file descriptors.
+// Access rules, bans and limits for one source do not apply; see [Admission.MayDial].
+func (a *Admission) AdmitDialed() (Ticket, bool) {
+	if a == nil {
+		return Ticket{}, true
+	}
+	if !a.files.enter(a.filesEach) {
+		a.refusals.refused(refusedDescriptors, source{})
+		return Ticket{}, false
+	}
+	t := Ticket{admission: a}
+	return t.settled(true)
+}
+
+// MayDial reports whether the access list allows connections to address. Addresses inside one of special are allowed
+// only by a rule that names no more than that prefix: neither allow all nor the lack of a rule is enough.
+func (a *Admission) MayDial(address netip.Addr, special []netip.Prefix) bool {
+	if a == nil {
+		return (*AccessList)(nil).AllowedNamed(address, special)
+	}
+	return a.access.Load().AllowedNamed(address, special)
+}
+
 // Allowed reports whether the access list and the bans allow address. A refusal is counted and logged.
 func (a *Admission) Allowed(address netip.Addr) bool {
 	if a == nil {

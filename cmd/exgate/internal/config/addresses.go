@@ -27,6 +27,9 @@ func (c *Config) sockets() []socket {
 	}
 	for _, name := range c.Names() {
 		l, network := c.Listeners[name], "tcp"
+		if l.Dials() {
+			continue
+		}
 		if l.Datagram() {
 			network = "udp"
 		}

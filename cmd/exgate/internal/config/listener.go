@@ -9,9 +9,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Listener is a socket that devices connect to.
+// Listener is a socket that devices connect to, or, if it dials, a list of devices that it connects to.
 type Listener struct {
-	Type        string        `koanf:"type" oneof:"tcp tls ws wss udp dtls"`
+	Type        string        `koanf:"type" oneof:"tcp tls ws wss udp dtls dial"`
 	Bind        string        `koanf:"bind"`
 	Handler     Handler       `koanf:"handler"`
 	Session     string        `koanf:"session" oneof:"device shared"`
@@ -29,6 +29,7 @@ type Listener struct {
 	UDP    UDP    `koanf:"udp"`
 
 	WebSocket WebSocket `koanf:"websocket"`
+	Dial      Dial      `koanf:"dial"`
 
 	Capture Capture `koanf:"capture"`
 
@@ -89,6 +90,8 @@ func (c *Config) MostConnections() int {
 	for _, l := range c.Listeners {
 		switch {
 		case l.Datagram():
+		case l.MaxConnections == 0 && l.Dials():
+			sum += l.Dial.count()
 		case l.MaxConnections == 0:
 			return c.MaxConnections
 		default:
@@ -143,7 +146,8 @@ func (r rules) listener(key string, l Listener) {
 // its name is probably misspelt.
 func (r rules) unknownListener(key string, l Listener) bool {
 	at, said := r.cfg.said(key)
-	complete := l.Bind != "" && (l.Handler.Module != "" || l.Handler.Wasm != "" || len(l.Handler.GRPC) > 0)
+	complete := (l.Bind != "" || l.Dials()) &&
+		(l.Handler.Module != "" || l.Handler.Wasm != "" || len(l.Handler.GRPC) > 0)
 	if !said || at.order < orderEnvironment || complete {
 		return false
 	}
@@ -169,6 +173,8 @@ func (r rules) unknownListener(key string, l Listener) bool {
 func (r rules) socket(key string, l Listener) {
 	broken := r.broken(key)
 	switch {
+	case l.Dials():
+		r.dial(key, l)
 	case l.Unix():
 		r.unixPath(key+".bind", l.Bind)
 	case l.Bind != "":

@@ -29,7 +29,7 @@ const (
 var badListeners = map[string]struct{ file, want string }{
 	"unknown type": {
 		badListener("ssl"),
-		`exgate.yaml:2: listeners.a.type: must be tcp, tls, ws, wss, udp or dtls, not "ssl"`,
+		`exgate.yaml:2: listeners.a.type: must be tcp, tls, ws, wss, udp, dtls or dial, not "ssl"`,
 	},
 	"tls on tcp": {
 		badListener("tcp", certificate),
@@ -71,7 +71,7 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"keepalive on dtls": {
 		badListener("dtls", certificate, "socket: {keepalive: 1s}"),
-		place4 + ".socket.keepalive: does not fit a dtls listener: it needs type: tcp, tls, ws or wss",
+		place4 + ".socket.keepalive: does not fit a dtls listener: it needs type: tcp, tls, ws, wss or dial",
 	},
 	"backlog on udp": {
 		badListener("udp", "socket: {backlog: 1}"),

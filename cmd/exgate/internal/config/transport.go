@@ -72,19 +72,27 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix.Masked(), err
 }
 
-// streams are the types over TCP.
+// streams are the types that accept connections over TCP.
 var streams = []string{"tcp", "tls", "ws", "wss"}
+
+// accepting are the types that devices connect to.
+var accepting = slices.Concat(streams, []string{"udp", "dtls"})
 
 // fits lists the settings that only some types of listeners have.
 var fits = []struct {
 	setting string
 	types   []string
 }{
-	{"limits.max_event_bytes", []string{"tcp", "tls", "udp", "dtls"}}, // a message is one event
+	{"ban", accepting},
+	{"bind", accepting},
+	{"connection_rate", accepting},
+	{"dial", []string{"dial"}},
+	{"limits.max_event_bytes", []string{"tcp", "tls", "udp", "dtls", "dial"}}, // a message is one event
+	{"max_connections_per_source", accepting},
 	{"proxy_protocol", streams},
 	{"socket.backlog", streams},
-	{"socket.keepalive", streams},
-	{"socket.nodelay", streams},
+	{"socket.keepalive", slices.Concat(streams, []string{"dial"})},
+	{"socket.nodelay", slices.Concat(streams, []string{"dial"})},
 	{"socket.reuse_port", streams},
 	{"tls", []string{"tls", "wss", "dtls"}},
 	{"tls.connection_ids", []string{"dtls"}},

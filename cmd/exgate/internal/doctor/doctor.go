@@ -53,6 +53,9 @@ func Examine(ctx context.Context, cfg *config.Config) []Finding {
 		c.authentication, c.startable, c.certificates,
 	}
 	for _, name := range cfg.Names() {
+		if l := cfg.Listeners[name]; l.Dials() {
+			checks = append(checks, func(ctx context.Context) []Finding { return c.targets(ctx, "listeners."+name, l) })
+		}
 		if h := cfg.Listeners[name].Handler; len(h.GRPC) > 0 {
 			checks = append(checks, func(ctx context.Context) []Finding {
 				return c.handler(ctx, "listeners."+name+".handler", h)

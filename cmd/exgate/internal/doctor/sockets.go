@@ -37,6 +37,9 @@ func socketsOf(cfg *config.Config) []socket {
 	}
 	for _, name := range cfg.Names() {
 		l := cfg.Listeners[name]
+		if l.Dials() {
+			continue
+		}
 		s := socket{network: "tcp", setting: "listeners." + name + ".bind", bind: l.Bind, devices: true}
 		if l.Unix() {
 			s.network, s.bind = "unix", strings.TrimPrefix(l.Bind, "unix:")

@@ -14,6 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/certs"
+	"github.com/exgate/exgate/runtime/listener/dial"
 	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/udp"
 	"github.com/exgate/exgate/runtime/listener/ws"
@@ -37,6 +38,7 @@ type listenerMetrics struct {
 	udp       *udp.Metrics
 	dtls      *dtls.Metrics
 	ws        *ws.Metrics
+	dial      *dial.Metrics
 }
 
 func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
@@ -44,7 +46,7 @@ func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 		streams: listener.NewMetrics(reg), admission: admission.NewMetrics(reg),
 		certs: certs.NewMetrics(reg),
 		udp:   udp.NewMetrics(reg), dtls: dtls.NewMetrics(reg),
-		ws: ws.NewMetrics(reg),
+		ws: ws.NewMetrics(reg), dial: dial.NewMetrics(reg),
 	}
 }
 

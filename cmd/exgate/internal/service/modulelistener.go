@@ -14,11 +14,11 @@ import (
 
 // moduleListener is a listener in the settings file of a module.
 type moduleListener struct {
-	service  *Service
-	name     string
-	datagram bool
-	held     *heldListener
-	ends     []func(context.Context) error // what to stop with it
+	service *Service
+	name    string
+	takes   bool // its connections when it is closed
+	held    *heldListener
+	ends    []func(context.Context) error // what to stop with it
 }
 
 // moduleListeners holds the open ones.
@@ -32,7 +32,7 @@ func (s *Service) listenForModule(ctx context.Context, name string, m *config.Mo
 	if _, ok := s.cfg.Listeners[name]; ok {
 		return nil, nil, fmt.Errorf("the configuration already has a listener %s", name)
 	}
-	own := &moduleListener{service: s, name: name, datagram: m.Listener.Datagram()}
+	own := &moduleListener{service: s, name: name, takes: m.Listener.Datagram() || m.Listener.Dials()}
 	l := *s.listeners
 	l.cfg, l.module = m.Listening(), name
 	l.onStop = func(stop func(context.Context) error) { own.ends = append(own.ends, stop) }
@@ -49,7 +49,8 @@ func (s *Service) listenForModule(ctx context.Context, name string, m *config.Mo
 // detachTimeout bounds the wait for accepted sockets that are not connections yet, and for devices that share a socket.
 const detachTimeout = 10 * time.Second
 
-// detach closes the listener. TCP and TLS connections stay; UDP and DTLS connections share the socket and end with it.
+// detach closes the listener. TCP and TLS connections stay; UDP and DTLS connections share the socket and end with it,
+// and so do connections to targets, which the next listener may dial.
 func (l *moduleListener) detach() error {
 	ctx, cancel := context.WithTimeout(context.Background(), detachTimeout)
 	defer cancel()
@@ -57,8 +58,8 @@ func (l *moduleListener) detach() error {
 	s.ofModules.mu.Lock()
 	delete(s.ofModules.open, l.name)
 	s.ofModules.mu.Unlock()
-	if l.datagram {
-		return errors.Join(s.gateway.RemoveListener(ctx, l.name), l.end(ctx))
+	if l.takes {
+		return errors.Join(s.gateway.RemoveListener(ctx, l.name), l.held.end(ctx), l.end(ctx))
 	}
 	return errors.Join(l.held.Close(), l.held.attached(ctx), s.gateway.DetachListener(l.name), l.end(ctx))
 }

@@ -6,9 +6,11 @@ import (
 	"net"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
+	"github.com/exgate/exgate/runtime/listener/dial"
 	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/udp"
 	"github.com/exgate/exgate/runtime/listener/ws"
@@ -19,6 +21,8 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener,
 	a *admission.Admission,
 ) (gateway.Listener, error) {
 	switch cfg.Kind() {
+	case "dial":
+		return l.dial(name, cfg, a)
 	case "tls":
 		return listener.ListenTLS(ctx, l.tls(name, cfg, a))
 	case "ws", "wss":
@@ -36,15 +40,19 @@ func (l *listeners) tcp(name string, cfg config.Listener, a *admission.Admission
 	tcp := listener.TCPConfig{
 		Name: name, Bind: cfg.Bind, Admission: a, Sockets: s.opener.For("listeners." + name), Logger: s.log,
 		Metrics: l.metrics.streams,
-		Options: listener.SocketOptions{
-			Backlog: cfg.Socket.Backlog, RecvBuffer: cfg.Socket.RecvBuffer, SendBuffer: cfg.Socket.SendBuffer,
-			NoDelay: cfg.Socket.NoDelay, KeepAlive: cfg.Socket.KeepAlive, ReusePort: cfg.Socket.ReusePort,
-		},
+		Options: socketOptions(cfg.Socket),
 	}
 	if l.cfg.Proxied(name) {
 		tcp.Proxy = &listener.ProxyConfig{Trusted: cfg.Proxy.Prefixes(), Timeout: cfg.Proxy.Timeout}
 	}
 	return tcp
+}
+
+func socketOptions(of config.Socket) listener.SocketOptions {
+	return listener.SocketOptions{
+		Backlog: of.Backlog, RecvBuffer: of.RecvBuffer, SendBuffer: of.SendBuffer, NoDelay: of.NoDelay,
+		KeepAlive: of.KeepAlive, ReusePort: of.ReusePort,
+	}
 }
 
 func (l *listeners) tls(name string, cfg config.Listener, a *admission.Admission) listener.TLSConfig {
@@ -61,6 +69,32 @@ func (l *listeners) webSocket(name string, cfg config.Listener, a *admission.Adm
 	c := cfg.WebSocket.Room()
 	c.TLSConfig, c.Metrics = l.tls(name, cfg, a), l.metrics.ws
 	return c
+}
+
+// dial makes a listener that dials targets. It ends when the gateway has closed their connections.
+func (l *listeners) dial(name string, cfg config.Listener, a *admission.Admission) (gateway.Listener, error) {
+	of, s := cfg.Dial, l.service
+	c := dial.Config{
+		Name: name, Targets: dial.Parse(of.Targets), Admission: a, Options: socketOptions(cfg.Socket),
+		ConnectTimeout: of.ConnectTimeout, MaxDialing: of.MaxDialing, MinPause: of.MinPause, MaxPause: of.MaxPause,
+		IdleTimeout: cfg.IdleTimeout, Logger: s.log, Metrics: l.metrics.dial,
+	}
+	var err error
+	if of.File != "" {
+		if c.File, err = dial.LoadFile(of.File); err != nil {
+			return nil, err
+		}
+	}
+	if c.TLS, err = tlsfiles.Client(of.TLS.Client()); err != nil {
+		return nil, err
+	}
+	c.TLS.InsecureSkipVerify = of.TLS.InsecureSkipVerify
+	d, err := dial.New(c)
+	if err != nil {
+		return nil, err
+	}
+	l.onStop(d.End)
+	return d, nil
 }
 
 func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission) udp.Config {

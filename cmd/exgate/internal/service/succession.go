@@ -99,9 +99,18 @@ func (h *heldListener) attached(ctx context.Context) error {
 	return nil
 }
 
-// Leave stops what would compete with the process that takes over: accepting, services for others than devices, and UDP
-// and DTLS connections, whose datagrams now go to the new process. It waits until ctx ends. TCP and TLS connections
-// stay until Stop.
+// end closes the connections that the listener has dialed, if it is one that dials, and waits until their sockets are
+// closed. Call it after Close.
+func (h *heldListener) end(ctx context.Context) error {
+	if l, ok := h.Listener.(interface{ End(context.Context) error }); ok {
+		return l.End(ctx)
+	}
+	return nil
+}
+
+// Leave stops what would compete with the process that takes over: accepting, services for others than devices, UDP and
+// DTLS connections, whose datagrams now go to the new process, and connections to targets, which the new process dials.
+// It waits until ctx ends. TCP and TLS connections of devices stay until Stop.
 func (s *Service) Leave(ctx context.Context) error {
 	s.stopping.Store(true)
 	errs := []error{s.stopModules(ctx)} // first: it opens sockets
@@ -116,6 +125,9 @@ func (s *Service) Leave(ctx context.Context) error {
 		if c.Info().SocketType >= gateway.SocketUDP {
 			c.Close(gateway.ReasonShutdown)
 		}
+	}
+	for _, h := range held {
+		errs = append(errs, h.end(ctx))
 	}
 	for _, leave := range s.leaves {
 		errs = append(errs, leave(ctx))
