@@ -1,4 +1,4 @@
-// Command diagram draws docs/architecture.svg: the rooms of exgate, and the way of a frame up and of a message down.
+// Command diagram draws docs/architecture.svg: the rooms of exgate, and the paths of a frame up and of a message down.
 //
 //	go run ./docs/diagram > docs/architecture.svg
 //
