@@ -148,7 +148,7 @@ func (a *recordedAdapter) Publish(topic string, qos uint32, payload []byte, done
 func (a *recordedAdapter) PublishWith(topic string, qos uint32, payload []byte, props *gateway.Properties,
 	done gateway.Done,
 ) gateway.Result {
-	add := a.result("< publish %q qos %d %q %v", topic, qos, payload, props)
+	add := a.result("%s", strings.TrimSpace(fmt.Sprintf("< publish %q qos %d %q %v", topic, qos, payload, props)))
 	return add.refused(a.ConnectionAdapter.PublishWith(topic, qos, payload, props, add.before(done)))
 }
 

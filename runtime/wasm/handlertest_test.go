@@ -39,7 +39,7 @@ func handlerSuite(t *testing.T, isolation wasm.Isolation) {
 		func(*testing.T, *gateway.RawPublisher) gateway.HandlerFactory { return shared{e} })
 }
 
-// TestAlarms plays timers with the guest of each SDK.
+// TestAlarms plays timers, and messages with properties, with the guest of each SDK.
 func TestAlarms(t *testing.T) {
 	for language, file := range map[string]string{
 		"C": "c/probe/probe.wasm", "Go": "go/probe/probe.wasm", "Rust": "rust/testdata/probe.wasm",
@@ -61,6 +61,7 @@ func TestAlarms(t *testing.T) {
 			}
 		})
 		handlertest.RunAlarms(t, language, func(*testing.T) gateway.HandlerFactory { return shared{e} })
+		handlertest.RunProperties(t, language, func(*testing.T) gateway.HandlerFactory { return shared{e} })
 	}
 }
 
