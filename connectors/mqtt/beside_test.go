@@ -19,6 +19,37 @@ import (
 
 // Tests of shared sessions alongside device sessions.
 
+// Neither kind of session reaches the states of devices, nor gets them through a wildcard.
+func TestDevicesAndTheTopicOfStates(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	mosquitto.Retain(t, b.Addr(), "", "", "fleet/state/m/dev", "secret")
+	cfg := client.Config{URL: b.URL(), StateTopic: "fleet/state"}
+	for name, connector := range map[string]gateway.Connector{
+		"device": newConnector(t, cfg), "shared": newShared(t, cfg, shared.Config{}),
+	} {
+		s, d := brokertest.Connect(t, connector, name)
+		for _, topic := range []string{"fleet/state", "fleet/state/m/dev"} {
+			if r := connectortest.Publish(t, s, topic, 1, "forged"); r.Code != gateway.CodePermissionDeny {
+				t.Errorf("%s: publishing to %s: %v", name, topic, r)
+			}
+			if r := connectortest.Subscribe(t, s, topic, 0); r.Code != gateway.CodePermissionDeny {
+				t.Errorf("%s: subscribing to %s: %v", name, topic, r)
+			}
+		}
+		for _, filter := range []string{"fleet/#", "fleet/states"} {
+			if r := connectortest.Subscribe(t, s, filter, 0); !r.Ok() {
+				t.Errorf("%s: subscribing to %s: %v", name, filter, r)
+			}
+		}
+		if r := connectortest.Publish(t, s, "fleet/states", 1, "fence"); !r.Ok() {
+			t.Fatal(r)
+		}
+		if m := d.Next(t); m.Topic != "fleet/states" {
+			t.Errorf("%s: a device got %s", name, m.Topic)
+		}
+	}
+}
+
 // Devices with their own sessions, and the gateway's RawPublish, which has one, must not use the control topic either:
 // they reach the same broker.
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {

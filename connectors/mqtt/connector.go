@@ -215,5 +215,6 @@ func (s *Session) Retains() bool {
 // controlRefused is the result of a device's call for the control topic.
 func controlRefused(what, name string) gateway.Result {
 	return gateway.Refuse(gateway.CodePermissionDeny,
-		"%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic)", what, name)
+		"%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic or state_topic)", what,
+		name)
 }

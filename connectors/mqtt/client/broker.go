@@ -330,10 +330,14 @@ func (e gatewayEvents) Connected(present bool) {
 
 func (gatewayEvents) Lost(gateway.CloseReason) {} // never called; this client always reconnects
 
-// IsControl reports whether a topic or (shared) filter is at or below the control topic, which devices must not use. It
-// returns false for wildcard filters that match the control topic; messages from there are dropped instead.
+// IsControl reports whether a topic or (shared) filter is at or below the control topic or the topic of states, which
+// devices must not use. It returns false for wildcard filters that match them; messages from there are dropped instead.
 func (b *Broker) IsControl(name string) bool {
 	inner, _ := topic.Unshare(name)
-	rest, below := strings.CutPrefix(inner, b.cfg.ControlTopic)
+	return isBelow(inner, b.cfg.ControlTopic) || b.cfg.StateTopic != "" && isBelow(inner, b.cfg.StateTopic)
+}
+
+func isBelow(name, prefix string) bool {
+	rest, below := strings.CutPrefix(name, prefix)
 	return below && (rest == "" || rest[0] == '/')
 }

@@ -31,7 +31,7 @@ type exgate struct {
 // configuration ends with the sections of the listener and of the broker, for further lines of each.
 const configuration = `
 log: {level: warn, format: text}
-node: chaos
+node: %s
 modules_cache: %s
 metrics: {bind: %s}
 upstream:
@@ -39,15 +39,21 @@ upstream:
 listeners:
   line:
     bind: %s
-    handler: {wasm: builtin:line}%s
+    handler: {wasm: %s}%s
 `
 
 // startGateway runs a gateway until the test ends.
 func startGateway(t *testing.T, b *mosquitto.Broker, upstream, listener string) *exgate {
 	t.Helper()
+	return startGatewayWith(t, b, "chaos", "builtin:line", upstream, listener)
+}
+
+// startGatewayWith is startGateway for a node and a module.
+func startGatewayWith(t *testing.T, b *mosquitto.Broker, node, module, upstream, listener string) *exgate {
+	t.Helper()
 	g := &exgate{t: t, folder: t.TempDir(), devices: gatewaytest.FreeAddress(t), metrics: gatewaytest.FreeAddress(t)}
-	text := fmt.Sprintf(configuration, filepath.Join(workshop, "modules"), g.metrics, b.URL(), upstream, g.devices,
-		listener)
+	text := fmt.Sprintf(configuration, node, filepath.Join(workshop, "modules"), g.metrics, b.URL(), upstream,
+		g.devices, module, listener)
 	if err := os.WriteFile(g.file(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,18 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"strings"
+)
 
-// StateLocal is the value of upstream.state that keeps the state of devices in a folder of the gateway.
-const StateLocal = "local"
+// The values of upstream.state.
+const (
+	StateLocal  = "local"  // in a folder of the gateway
+	StateBroker = "broker" // as retained messages at the broker
+)
+
+// StateTopic is the default of upstream.state_topic.
+const StateTopic = "exgate/state"
 
 // LocalState returns the folder of the state of devices: state_folder or, if that is not set, the folder state beside
 // the spool's. It is empty if the state is not local, or if neither is set.
@@ -23,14 +32,21 @@ func (r rules) state(u Upstream) {
 	if r.broken(key) {
 		return
 	}
-	if u.State == StateLocal {
-		r.localState(u)
-		return
-	}
-	for _, name := range []string{"folder", "max_bytes", "bytes"} {
-		if at, said := r.cfg.said(key + "_" + name); said {
-			r.problems.add(at, key+"_"+name, "needs upstream.state, which says where the state of devices is kept")
+	for _, of := range []struct{ name, store string }{
+		{"topic", StateBroker}, {"folder", StateLocal}, {"max_bytes", StateLocal},
+	} {
+		if at, said := r.cfg.said(key + "_" + of.name); said && u.State != of.store {
+			r.problems.add(at, key+"_"+of.name, "applies only with upstream.state: %s", of.store)
 		}
+	}
+	if at, said := r.cfg.said(key + "_bytes"); said && u.State == "" {
+		r.problems.add(at, key+"_bytes", "needs upstream.state, which says where the state of devices is kept")
+	}
+	switch u.State {
+	case StateLocal:
+		r.localState(u)
+	case StateBroker:
+		r.brokerState(u)
 	}
 }
 
@@ -44,5 +60,20 @@ func (r rules) localState(u Upstream) {
 		r.problem("upstream.state_folder", "must not be the folder of the spool")
 	case u.StateFolder != "":
 		r.noFile("upstream.state_folder", folder)
+	}
+}
+
+func (r rules) brokerState(u Upstream) {
+	if _, said := r.cfg.said("upstream.url"); !said {
+		r.problem("upstream.state", "broker needs upstream.url: the embedded broker forgets messages when it ends")
+		return
+	}
+	if u.StateTopic == "" {
+		return
+	}
+	if err := gatewayTopic(u.StateTopic); err != nil {
+		r.problem("upstream.state_topic", "%v", err)
+	} else if strings.Contains(u.StateTopic, "${") {
+		r.problem("upstream.state_topic", "must be the same for all gateways, without ${node}")
 	}
 }

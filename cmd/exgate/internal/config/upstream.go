@@ -40,7 +40,8 @@ type Upstream struct {
 	Authentication Authentication `koanf:"authentication"`
 	Spool          Spool          `koanf:"spool"`
 
-	State         string `koanf:"state" oneof:"local"`
+	State         string `koanf:"state" oneof:"local broker"`
+	StateTopic    string `koanf:"state_topic"`
 	StateFolder   string `koanf:"state_folder" path:"dir"`
 	StateBytes    int    `koanf:"state_bytes" min:"1" max:"32768" unit:"bytes"`
 	StateMaxBytes int    `koanf:"state_max_bytes" min:"1" unit:"bytes"`

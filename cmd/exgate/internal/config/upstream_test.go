@@ -58,7 +58,8 @@ func TestEverySettingOfTheUpstream(t *testing.T) {
 	cfg := mustLoad(t, Sources{File: "exgate.yaml"})
 	u := reflect.ValueOf(cfg.Upstream)
 	for i := range u.NumField() {
-		if name := u.Type().Field(i).Name; u.Field(i).IsZero() && name != "Embedded" {
+		if name := u.Type().Field(i).Name; u.Field(i).IsZero() && name != "Embedded" &&
+			name != "StateTopic" { // not together with StateFolder
 			t.Errorf("%s is lost", name)
 		}
 	}
@@ -355,6 +356,26 @@ var badUpstreams = map[string]struct{ file, want string }{
 	"spool without folder": {
 		badUpstream("spool: {max_age: 1h}"),
 		upstream4 + "spool: needs folder, where messages wait for the broker",
+	},
+	"state without folder": {
+		badUpstream("state: local"),
+		upstream4 + "state: needs upstream.state_folder, where the state of devices is kept",
+	},
+	"state in the spool": {
+		badUpstream("spool: {folder: x}, state: local, state_folder: ./x"),
+		upstream4 + "state_folder: must not be the folder of the spool",
+	},
+	"bytes of no state": {
+		badUpstream("state_bytes: 1KiB"),
+		upstream4 + "state_bytes: needs upstream.state, which says where the state of devices is kept",
+	},
+	"folder of a state at the broker": {
+		badUpstream("state_folder: x, state: broker"),
+		upstream4 + "state_folder: applies only with upstream.state: local",
+	},
+	"topic of states for each node": {
+		badUpstream("state_topic: 'a/${node}', state: broker"),
+		upstream4 + "state_topic: must be the same for all gateways, without ${node}",
 	},
 	"spool is a file": {
 		badUpstream("spool: {folder: m.wasm}"),

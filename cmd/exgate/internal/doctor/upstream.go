@@ -76,6 +76,9 @@ func (v *visitor) examine(ctx context.Context) []Finding {
 	}
 	defer session.Close()
 	findings := append([]Finding{v.welcome()}, v.retaining(session)...)
+	if v.cfg.Upstream.State == config.StateBroker {
+		findings = append(findings, v.state(ctx, session)...)
+	}
 	if v.cfg.HasShared() {
 		findings = append(findings, v.control(ctx, session)...)
 	}
@@ -96,6 +99,11 @@ func (v *visitor) retaining(session gateway.Session) []Finding {
 	if v.cfg.Upstream.GatewayStatus.Topic != "" {
 		findings = append(findings, v.warning("upstream.gateway_status",
 			"the broker at %s does not support retained messages: later subscribers do not see the status", v.address))
+	}
+	if v.cfg.Upstream.State == config.StateBroker {
+		findings = append(findings, v.problem("upstream.state",
+			"the broker at %s does not support retained messages, so it cannot keep the state of devices: use "+
+				"state: local", v.address))
 	}
 	return findings
 }

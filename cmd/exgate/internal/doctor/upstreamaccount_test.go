@@ -54,8 +54,18 @@ func TestTopicOfOtherGateways(t *testing.T) {
 		"accepts the gateway's account me")
 }
 
+func TestAccountMayNotKeepStates(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}, Dynamic: true})
+	settings := []string{"state: broker, username: me", passwordFile(t, "s3cret")}
+	expect(t, brokered(t, b.URL(), settings...), doctor.Well, "upstream.url", "accepts the gateway's account me")
+	b.Deny(t, "me", mosquitto.Publish, "exgate/state/#")
+	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.state_topic",
+		"does not let the gateway publish to exgate/state/exgate-doctor/")
+}
+
 func TestBrokerWithoutRetainedMessages(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Config: []string{"retain_available false"}})
+	expect(t, brokered(t, b.URL(), "state: broker"), doctor.Problem, "upstream.state", "use state: local")
 	const status = "device_status: {topic: 'a/${clientid}'"
 	expect(t, brokered(t, b.URL(), status+"}"), doctor.Problem, "upstream.device_status.retain",
 		"does not support retained messages: set it to false")

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt"
 )
 
-// mqttConfig converts the configuration of the broker to the connector's type.
+// mqttConfig converts the configuration of the broker to the connector's type, without metrics.
 func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 	u := s.cfg.Upstream
 	cfg = mqtt.Config{
@@ -17,9 +17,9 @@ func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 		KeepAlive: u.KeepAlive, SessionExpiry: u.SessionExpiry, CleanStart: u.CleanStart,
 		MaxDials: u.MaxDials, ReconnectDelay: u.ReconnectDelay,
 		ReceiveMaximum: uint16(u.ReceiveMaximum), MaxPacketSize: uint32(u.MaxPacketSize),
-		ControlTopic: u.ControlTopic, MessageExpiry: u.MessageExpiry, UserProperties: u.UserProperties,
+		ControlTopic: u.ControlTopic, StateTopic: stateTopic(u), MessageExpiry: u.MessageExpiry, UserProperties: u.UserProperties,
 		DeviceStatus: deviceStatus(u.DeviceStatus), GatewayStatus: gatewayStatus(u.GatewayStatus),
-		Spool: spool(u.Spool), Logger: s.log, Metrics: mqtt.NewMetrics(s.registry),
+		Spool: spool(u.Spool), Logger: s.log,
 	}
 	if cfg.Password, err = s.token("upstream.password_file", u.PasswordFile); err != nil {
 		return cfg, err

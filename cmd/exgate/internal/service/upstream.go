@@ -42,6 +42,7 @@ func (s *Service) startUpstream(ctx context.Context) error {
 			return err
 		}
 	}
+	cfg.Metrics = mqtt.NewMetrics(s.registry)
 	c, err := mqtt.New(cfg)
 	if err != nil {
 		return s.cfg.Problem("upstream", "%v", err)
