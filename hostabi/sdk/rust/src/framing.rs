@@ -1,16 +1,15 @@
-//! Splits a stream into frames, however the network has cut it: by delimiter, by length, of a fixed size, or
-//! escape-stuffed.
+//! Splits a stream into frames, however the network has cut it: by delimiter, by length, of a fixed size,
+//! escape-stuffed, or measured by a function.
 //!
-//! hostabi/conformance/framing.md defines the four kinds byte by byte. Check the rules once, when the module starts,
+//! hostabi/conformance/framing.md defines the kinds byte by byte. Check the rules once, when the module starts,
 //! and give each connection its own [`Framer`]:
 //!
 //! ```
 //! use exproto::framing::{Delimiter, Framing, Rules, Strip};
 //!
-//! let lines = Framing::new(Rules::Delimiter(Delimiter { bytes: b"\n".to_vec(), max: 1024, strip: Strip::Line })).unwrap();
-//! let mut framer = lines.framer();
-//! let mut found = Vec::new();
-//! for piece in ["hel", "lo\r\nwor", "ld\n"] {
+//! let lines = Framing::new(Rules::Delimiter(Delimiter { bytes: b"\n".to_vec(), max: 1024, strip: Strip::Line
+//! })).unwrap(); let mut framer = lines.framer(); let mut found = Vec::new(); for piece in ["hel", "lo\r\nwor", "ld\n"]
+//! {
 //!     let mut piece = piece.as_bytes();
 //!     while let Some(frame) = framer.next(&mut piece) {
 //!         found.push(frame.unwrap().to_vec());
@@ -19,6 +18,7 @@
 //! assert_eq!(found, [b"hello", b"world"]);
 //! ```
 
+mod custom;
 mod delimiter;
 mod escape;
 mod fixed;
@@ -30,6 +30,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 
+pub use custom::{Custom, Measured};
 pub use delimiter::Delimiter;
 pub use escape::{Disguise, Escape};
 pub use fixed::Fixed;
@@ -80,6 +81,7 @@ pub enum Rules {
     Length(Length),
     Fixed(Fixed),
     Escape(Escape),
+    Custom(Custom),
 }
 
 impl Rules {
@@ -90,6 +92,7 @@ impl Rules {
             Rules::Length(l) => l.max,
             Rules::Fixed(f) => f.size,
             Rules::Escape(e) => e.max,
+            Rules::Custom(c) => c.max,
         }
     }
 }
@@ -106,6 +109,7 @@ impl Framing {
             Rules::Length(l) => l.check(),
             Rules::Fixed(f) => f.check(),
             Rules::Escape(e) => e.check(),
+            Rules::Custom(c) => c.check(),
         }?;
         Ok(Framing(Rc::new(rules)))
     }
@@ -130,6 +134,7 @@ enum State {
     Length(length::Measured),
     Fixed(Gathered),
     Escape(unstuff::Unstuffed),
+    Custom(custom::Customary),
 }
 
 impl State {
@@ -139,6 +144,7 @@ impl State {
             Rules::Length(_) => State::Length(Default::default()),
             Rules::Fixed(_) => State::Fixed(Default::default()),
             Rules::Escape(e) => State::Escape(unstuff::Unstuffed::new(e)),
+            Rules::Custom(_) => State::Custom(Default::default()),
         }
     }
 }
@@ -157,6 +163,7 @@ impl Framer {
                 (Rules::Length(rules), State::Length(state)) => state.next(rules, piece),
                 (Rules::Fixed(rules), State::Fixed(state)) => state.next(rules, piece),
                 (Rules::Escape(rules), State::Escape(state)) => state.next(rules, piece),
+                (Rules::Custom(rules), State::Custom(state)) => state.next(rules, piece),
                 _ => unreachable!("the state is that of the rules"),
             };
             *piece = &piece[used..];
@@ -180,6 +187,7 @@ impl Framer {
             State::Length(state) => state.held(),
             State::Fixed(state) => state.0.len(),
             State::Escape(state) => state.held(),
+            State::Custom(state) => state.held(),
         }
     }
 

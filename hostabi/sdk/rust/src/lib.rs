@@ -35,16 +35,22 @@
 //! Natively the calls go to a fake gateway, which handlers can be unit-tested with: see [`testing`].
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 
+pub mod checksum;
+pub mod civil;
 mod conn;
+pub mod frames;
 pub mod framing;
+pub mod gbk;
 mod guest;
 mod handler;
 mod host;
 mod info;
+pub mod jsontext;
 mod message;
 #[cfg(target_arch = "wasm32")]
 mod module;
 mod outcome;
+pub mod packet;
 mod properties;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
