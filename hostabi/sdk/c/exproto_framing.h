@@ -1,5 +1,5 @@
-// Splits a stream into frames, however the network has cut it: by delimiter, by length, of a fixed size, or
-// escape-stuffed.
+// Splits a stream into frames, however the network has cut it: by delimiter, by length, of a fixed size,
+// escape-stuffed, or measured by a function.
 //
 // hostabi/conformance/framing.md defines each kind byte by byte. A guest defines the rules once, and each connection
 // has an xp_framer (initially zeroed). An unfinished frame is in a piece of the rules' pool, which the framer returns
@@ -20,7 +20,7 @@
 // XP_FRAME_ROOM is the piece size of a pool for frames of at most max bytes.
 #define XP_FRAME_ROOM(max) (((max) + 8u + 7u) & ~7u)
 
-typedef enum { XP_DELIMITER = 1, XP_LENGTH, XP_FIXED, XP_ESCAPE } xp_framing_kind;
+typedef enum { XP_DELIMITER = 1, XP_LENGTH, XP_FIXED, XP_ESCAPE, XP_CUSTOM } xp_framing_kind;
 
 typedef enum {
   XP_STRIP_NOTHING, // the delimiter or the length stays in the frame
@@ -51,6 +51,11 @@ typedef struct {
   bool no_start;
   xp_code_pair map[8];
   uint32_t map_n;
+  // XP_CUSTOM: returns the length of the frame that begins with bytes, of which there is at least one: 0 if it cannot
+  // be known before there are more, and less than 0 if no frame begins so. More bytes must not change a length or a
+  // refusal. It is called again with each piece of the stream until it knows the length, so it should look at the head
+  // of a frame only. After a refusal, XP_BROKEN is returned once, and bytes are skipped up to one that is not refused.
+  int32_t (*measure)(xp_str bytes);
 } xp_framing;
 
 typedef enum {
@@ -67,6 +72,7 @@ typedef struct {
   uint32_t n;     // bytes in piece, or in tail
   uint64_t skip;  // bytes of a frame that is too long
   uint64_t whole; // for XP_LENGTH, once it is known
+  uint32_t front; // bytes of piece that were returned, before the n
   uint8_t state, tail[8];
   bool given, escaped, lost;
 } xp_framer;
@@ -352,6 +358,82 @@ static inline void xp_stuff(const xp_framing *r, xp_buf *out, xp_str frame) {
   xp_put_byte(out, r->end);
 }
 
+// ---- Custom
+
+// Skips a byte that begins no frame. What is held behind it, of all bytes, is looked at again.
+static inline void xp_custom_skip(const xp_framing *r, xp_framer *f, xp_str *in, xp_str all) {
+  uint32_t held = f->n, i = 1;
+  while (i < held && r->measure((xp_str){all.p + i, all.n - i}) < 0) i++;
+  f->whole = 0;
+  if (i < held) {
+    __builtin_memmove(f->piece, f->piece + i, held - i);
+    f->n = held - i;
+    return;
+  }
+  xp_frame_done(r, f, false);
+  xp_take_head(in, i - held);
+}
+
+// Returns a frame of n bytes, which are all there.
+static inline void xp_custom_give(const xp_framing *r, xp_framer *f, xp_str *in, uint32_t n, xp_str *frame) {
+  f->lost = false;
+  f->whole = 0;
+  if (f->n == 0) {
+    *frame = xp_take_head(in, n);
+    return;
+  }
+  *frame = (xp_str){f->piece, n};
+  if (n < f->n) {
+    f->front = n;
+    f->n -= n;
+    return;
+  }
+  xp_take_head(in, n - f->n);
+  xp_frame_done(r, f, true);
+}
+
+// Takes a step: XP_NO_FRAME says that there is no outcome yet.
+static inline xp_outcome xp_custom_step(const xp_framing *r, xp_framer *f, xp_str *in, xp_str *frame) {
+  uint32_t room = r->max - f->n, window = in->n < room ? in->n : room;
+  xp_str all = {in->p, window};
+  if (f->n > 0) {
+    __builtin_memcpy(f->piece + f->n, in->p, window);
+    all = (xp_str){f->piece, f->n + window};
+  }
+  int32_t n = f->whole ? (int32_t)f->whole : r->measure(all);
+  if (n < 0) {
+    bool again = f->lost;
+    f->lost = true;
+    xp_custom_skip(r, f, in, all);
+    return again ? XP_NO_FRAME : XP_BROKEN;
+  }
+  if (n > 0 && (uint32_t)n <= all.n) {
+    xp_custom_give(r, f, in, (uint32_t)n, frame);
+    return XP_FRAME;
+  }
+  if ((uint32_t)n > r->max || all.n == r->max) {
+    f->skip = n > 0 ? (uint32_t)n - f->n : window;
+    f->lost = false;
+    xp_frame_done(r, f, false);
+    return XP_TOO_LONG;
+  }
+  f->whole = (uint32_t)n;
+  return xp_keep(r, f, in, window) ? XP_NO_FRAME : XP_NO_MEMORY;
+}
+
+static inline xp_outcome xp_next_custom(const xp_framing *r, xp_framer *f, xp_str *in, xp_str *frame) {
+  if (f->front > 0) __builtin_memmove(f->piece, f->piece + f->front, f->n);
+  f->front = 0;
+  while (in->n > 0) {
+    uint32_t skip = f->skip < in->n ? (uint32_t)f->skip : in->n;
+    xp_take_head(in, skip);
+    f->skip -= skip;
+    xp_outcome o = in->n > 0 ? xp_custom_step(r, f, in, frame) : XP_NO_FRAME;
+    if (o != XP_NO_FRAME) return o;
+  }
+  return XP_NO_FRAME;
+}
+
 // ---- All of them
 
 // Takes the next frame from the front of in. The bytes after it stay in in for the next call. The frame is valid until
@@ -363,6 +445,7 @@ static inline xp_outcome xp_next_frame(const xp_framing *r, xp_framer *f, xp_str
   case XP_LENGTH:
   case XP_FIXED: return xp_next_measured(r, f, in, frame);
   case XP_ESCAPE: return xp_next_unstuffed(r, f, in, frame);
+  case XP_CUSTOM: return xp_next_custom(r, f, in, frame);
   }
   return XP_BROKEN; // not valid
 }
@@ -398,6 +481,7 @@ static inline bool xp_framing_valid(const xp_framing *r) {
   case XP_LENGTH: return xp_length_valid(r);
   case XP_FIXED: return r->strip == XP_STRIP_NOTHING;
   case XP_ESCAPE: return xp_escape_valid(r);
+  case XP_CUSTOM: return r->measure && r->strip == XP_STRIP_NOTHING;
   }
   return false;
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestVectors(t *testing.T) {
-	n := startNative(t)
+	n := startNative(t, "testdata/vectors.c")
 	for _, f := range conformance.FramingVectors().Framers {
 		for _, c := range f.Cases {
 			var want []string
@@ -32,7 +32,7 @@ func TestVectors(t *testing.T) {
 }
 
 func TestStuff(t *testing.T) {
-	n := startNative(t)
+	n := startNative(t, "testdata/vectors.c")
 	for _, v := range conformance.FramingVectors().Stuffed {
 		got := n.ask("stuff "+v.Framer, hex.EncodeToString(v.Frame))
 		if got[1] != hex.EncodeToString(v.Out) {
@@ -42,7 +42,7 @@ func TestStuff(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	n := startNative(t)
+	n := startNative(t, "testdata/vectors.c")
 	for _, notation := range conformance.FramingVectors().Refused {
 		if got := n.ask("framer " + notation); got[0] != "refused" {
 			t.Errorf("%s is %s", notation, got[0])
@@ -84,7 +84,7 @@ func FuzzFraming(f *testing.F) {
 	for _, notation := range conformance.FramingVectors().Refused {
 		f.Add(notation, []byte("ab"), uint16(1))
 	}
-	n := startNative(f)
+	n := startNative(f, "testdata/vectors.c")
 	f.Fuzz(func(t *testing.T, notation string, b []byte, cut uint16) {
 		if strings.ContainsAny(notation, "\n\x00") || len(b) > 1<<12 || len(notation) > 1<<12 {
 			return

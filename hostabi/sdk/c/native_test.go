@@ -65,9 +65,9 @@ type native struct {
 	out *bufio.Reader
 }
 
-func startNative(t testing.TB) *native {
+func startNative(t testing.TB, source string) *native {
 	t.Helper()
-	program := exec.Command(compile(t, "testdata/vectors.c"))
+	program := exec.Command(compile(t, source))
 	in, err := program.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func startNative(t testing.TB) *native {
 	t.Cleanup(func() {
 		_ = in.Close()
 		if err := program.Wait(); err != nil {
-			t.Errorf("vectors.c: %v\n%s", err, said.String())
+			t.Errorf("%s: %v\n%s", source, err, said.String())
 		}
 	})
 	return &native{t, in, bufio.NewReaderSize(out, 1<<20)}
@@ -98,7 +98,7 @@ func (n *native) ask(lines ...string) []string {
 	for range lines {
 		answer, err := n.out.ReadString('\n')
 		if err != nil {
-			n.t.Fatalf("vectors.c ended: %v", err)
+			n.t.Fatalf("the program ended: %v", err)
 		}
 		answers = append(answers, strings.TrimSuffix(answer, "\n"))
 	}

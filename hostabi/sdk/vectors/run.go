@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -102,9 +103,9 @@ var crc32s = map[string]*checksum.CRC[uint32]{
 	"crc32_iso_hdlc": checksum.CRC32ISOHDLC, "crc32_mpeg2": checksum.CRC32MPEG2,
 }
 
-// Checksums returns the names of the checksums.
+// Checksums returns the names of the checksums: those of CRCs, then the others.
 func Checksums() []string {
-	names := []string{"lrc", "sum16", "sum8", "xor"}
+	var names []string
 	for name := range crc8s {
 		names = append(names, name)
 	}
@@ -114,7 +115,8 @@ func Checksums() []string {
 	for name := range crc32s {
 		names = append(names, name)
 	}
-	return names
+	slices.Sort(names)
+	return append(names, "lrc", "sum16", "sum8", "xor")
 }
 
 func crc(name string, parts ...[]byte) string {
