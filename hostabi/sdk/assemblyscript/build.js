@@ -18,4 +18,6 @@ else {
   build("build/echo.wasm", "examples/echo.ts");
   build("build/probe.wasm", "examples/probe/index.ts");
   build("build/framing.wasm", "tests/framing.ts", "--exportRuntime");
+  build("build/operations.wasm", "tests/operations.ts", "--exportRuntime");
+  build("build/frames.wasm", "tests/frames.ts");
 }

@@ -61,4 +61,14 @@ export abstract class Handler {
 
   /** The last event: why is one word such as tcp_closed. */
   onSocketClosed(why: string): void {}
+
+  /** Passes the outcome of a call to onResult. FrameHandler overrides it. */
+  answer(token: i64, outcome: Outcome): Action {
+    return this.onResult(token, outcome);
+  }
+
+  /** Called at the end of each event but the last, with its action. FrameHandler overrides it. */
+  after(action: Action): Action {
+    return action;
+  }
 }

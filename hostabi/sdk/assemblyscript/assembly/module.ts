@@ -39,7 +39,8 @@ export function exproto_v1_init(start: usize, n: i32): i32 {
 /** Delivers bytes from a device. */
 export function exproto_v1_bytes(conn: i64, start: usize, n: i32): Action {
   if (!handlers.has(conn)) return Action.Close;
-  return handlers.get(conn).onReceivedBytes(body(start, n));
+  const handler = handlers.get(conn);
+  return handler.after(handler.onReceivedBytes(body(start, n)));
 }
 
 /** Delivers any other event. */
@@ -48,25 +49,31 @@ export function exproto_v1_event(kind: i32, conn: i64, arg: i64, start: usize, n
   if (kind == 1) return created(conn, fields);
   if (!handlers.has(conn)) return kind == 2 ? Action.Continue : Action.Close;
   const handler = handlers.get(conn);
+  let action = Action.Continue; // also for kinds of a later minor version
   switch (kind) {
     case 2:
       handlers.delete(conn);
       handler.onSocketClosed(String.UTF8.decodeUnsafe(start, n));
-      break;
+      return action;
     case 3:
-      return handler.onTimerTimeout(<TimerType>arg);
+      action = handler.onTimerTimeout(<TimerType>arg);
+      break;
     case 4:
       const messages = readMessages(fields);
-      return messages === null ? malformed("messages") : handler.onReceivedMessages(messages);
+      action = messages === null ? malformed("messages") : handler.onReceivedMessages(messages);
+      break;
     case 5:
       const outcome = readOutcome(fields);
-      return outcome === null ? malformed("result") : handler.onResult(arg, outcome);
+      action = outcome === null ? malformed("result") : handler.answer(arg, outcome);
+      break;
     case 6:
-      return handler.onDrain();
+      action = handler.onDrain();
+      break;
     case 7:
-      return handler.onAlarm(<u32>arg);
+      action = handler.onAlarm(<u32>arg);
+      break;
   }
-  return Action.Continue; // also for kinds of a later minor version
+  return handler.after(action);
 }
 
 function created(conn: i64, fields: Fields): Action {
@@ -76,7 +83,7 @@ function created(conn: i64, fields: Fields): Action {
   if (handlers.size >= p.maxConnections) return Action.Close;
   const handler = p.handler(new Conn(conn));
   handlers.set(conn, handler);
-  return handler.onSocketCreated(info);
+  return handler.after(handler.onSocketCreated(info));
 }
 
 /** Closes a connection whose event was not encoded as agreed. */

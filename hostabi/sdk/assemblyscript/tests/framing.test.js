@@ -2,35 +2,18 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-const vectors = JSON.parse(await readFile(new URL("../../../conformance/framing.json", import.meta.url), "utf8"));
-const framing = await load(new URL("../build/framing.wasm", import.meta.url));
+import { load } from "./texts.js";
 
-/** The exports of the module. Texts are in AssemblyScript's form: UTF-16 after a header with their length in bytes. */
-async function load(file) {
-  const { instance } = await WebAssembly.instantiate(await readFile(file), { exproto_v1: { log: () => {} } });
-  const { memory, __new, __pin, __unpin, open, feed, outcomes, held, reset, stuff, _initialize } = instance.exports;
-  _initialize();
-  const give = (text) => {
-    const at = __pin(__new(text.length * 2, 2));
-    new Uint16Array(memory.buffer, at, text.length).set([...text].map((c) => c.charCodeAt(0)));
-    return at;
-  };
-  const take = (at) => Buffer.from(memory.buffer, at, new Uint32Array(memory.buffer, at - 4, 1)[0]).toString("utf16le");
-  const call = (f, ...texts) => {
-    const given = texts.map(give);
-    const result = f(...given);
-    given.forEach((at) => __unpin(at));
-    return result;
-  };
-  return {
-    open: (notation) => call(open, notation) !== 0,
-    feed: (digits) => call(feed, digits),
-    outcomes: () => take(outcomes()),
-    stuff: (notation, digits) => take(call(stuff, notation, digits)),
-    held,
-    reset,
-  };
-}
+const vectors = JSON.parse(await readFile(new URL("../../../conformance/framing.json", import.meta.url), "utf8"));
+const { exports, call, take } = await load(new URL("../build/framing.wasm", import.meta.url));
+const framing = {
+  open: (notation) => call(exports.open, notation) !== 0,
+  feed: (digits) => call(exports.feed, digits),
+  outcomes: () => take(exports.outcomes()),
+  stuff: (notation, digits) => take(call(exports.stuff, notation, digits)),
+  held: exports.held,
+  reset: exports.reset,
+};
 
 test("frames do not depend on the cut", () => {
   for (const { framer, cases } of vectors.framers) {

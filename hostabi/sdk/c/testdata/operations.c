@@ -311,8 +311,8 @@ static xp_action on_alarm(void *device, uint32_t id) {
 static const xp_framing lines = {
     .kind = XP_DELIMITER, .mark = "\n", .mark_n = 1, .max = 16, .strip = XP_STRIP_LINE, .pool = &pieces};
 
-XP_FRAMES(.rules = &lines, .size = sizeof(struct device), .max = 2, .frame = on_frame, .frame_error = on_frame_error, .login = on_login,
-          .alarm = on_alarm);
+XP_FRAMES(.rules = &lines, .size = sizeof(struct device), .max = 2, .frame = on_frame, .frame_error = on_frame_error,
+          .login = on_login, .alarm = on_alarm);
 
 static xp_str repeated(char *digits) {
   char *piece = strsep(&digits, "*");
