@@ -82,10 +82,20 @@ static xp_pool xp_frame_held = {.size = sizeof(xp_held), .max = XP_HELD_BLOCKS};
 // A callback for the outcome of a call.
 typedef xp_action (*xp_done)(void *device, xp_result result);
 
-#define XP_CALLBACK ((int64_t)1 << 62) // a bit of the tokens of callbacks
+#define XP_CALLBACKS 64u // the most functions of a guest that are callbacks
 
-// Returns a token whose outcome goes to done: xp_publish(m->conn.id, xp_answer_to(on_published), ...).
-static inline int64_t xp_answer_to(xp_done done) { return XP_CALLBACK | (int64_t)(uintptr_t)done; }
+static xp_done xp_callbacks[XP_CALLBACKS];
+static uint32_t xp_callbacks_n;
+
+// Returns a token whose outcome goes to done: xp_publish(m->conn.id, xp_answer_to(on_published), ...). After
+// XP_CALLBACKS different functions it is 0, which requests no answer.
+static inline int64_t xp_answer_to(xp_done done) {
+  uint32_t i = 0;
+  while (i < xp_callbacks_n && xp_callbacks[i] != done) i++;
+  if (i == XP_CALLBACKS) return 0;
+  if (i == xp_callbacks_n) xp_callbacks[xp_callbacks_n++] = done;
+  return XP_LOGIN + 1 + i;
+}
 
 // Opens the session at the broker. Frames wait until the login event, which has the broker's answer or the gateway's
 // refusal. Return the action: it is XP_PAUSE, or XP_CLOSE if a login is in progress.
@@ -262,8 +272,8 @@ static inline xp_action xp_frames_result(xp_conn conn, int64_t token, xp_result 
   xp_action a = XP_CONTINUE;
   if (!c) return XP_CLOSE;
   if (token == XP_LOGIN && c->login) a = xp_frames_logged_in(c, result);
-  else if (token & XP_CALLBACK) a = ((xp_done)(uintptr_t)(token & ~XP_CALLBACK))(c, result);
-  else if (xp_the_frames.result) a = xp_the_frames.result(c, token, result);
+  else if (token > XP_LOGIN && token <= XP_LOGIN + xp_callbacks_n) a = xp_callbacks[token - XP_LOGIN - 1](c, result);
+  else if (xp_the_frames.result && token < XP_LOGIN) a = xp_the_frames.result(c, token, result);
   return xp_frames_after(c, a);
 }
 

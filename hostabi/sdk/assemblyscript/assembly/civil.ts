@@ -81,7 +81,9 @@ export class Time {
     return t;
   }
 
-  /** Reads six bytes of two digits each, YY MM DD hh mm ss, in the years 2000 to 2099. null if there is no such time. */
+  /**
+   * Reads six bytes of two digits each, YY MM DD hh mm ss, in the years 2000 to 2099. null if there is no such time.
+   */
   static fromBCD(bytes: Uint8Array): Time | null {
     if (bytes.length != 6) return null;
     const v = new StaticArray<i32>(6);

@@ -1,5 +1,5 @@
 import { ClientInfo, Conn } from "./conn";
-import { Action, Code } from "./constants";
+import { Action, Code, NO_ANSWER } from "./constants";
 import { Framer, FrameError, Kept, Piece, Rules } from "./framing/framing";
 import { Handler } from "./handler";
 import { Outcome } from "./outcome";
@@ -13,7 +13,12 @@ export const MAX_FRAMES: i32 = 4096;
 /** The token of logIn. Those of answerTo are larger, those of handlers must be smaller. */
 export const LOGIN: i64 = 1 << 32;
 
-const CALLBACK: i64 = 1 << 62; // a bit of the tokens of callbacks
+/** The most functions of a module that are callbacks. */
+export const MAX_CALLBACKS: i32 = 64;
+
+// The addresses of the functions: the type of the functions would compile FrameHandler into every module.
+let callbacks: StaticArray<usize> | null = null;
+let known: i32 = 0;
 
 /**
  * Handles the events of one connection whose stream has frames: it splits it, holds what follows a login until its
@@ -59,9 +64,19 @@ export abstract class FrameHandler extends Handler {
     return Action.Pause;
   }
 
-  /** Returns a token whose outcome goes to done, a function without closure, with this handler. */
+  /**
+   * Returns a token whose outcome goes to done, a function without closure, with this handler. After MAX_CALLBACKS
+   * different functions it is NO_ANSWER.
+   */
   answerTo(done: (handler: FrameHandler, outcome: Outcome) => Action): i64 {
-    return CALLBACK | <i64>changetype<usize>(done);
+    let all = callbacks;
+    if (all === null) callbacks = all = new StaticArray<usize>(MAX_CALLBACKS);
+    const address = changetype<usize>(done);
+    let i = 0;
+    while (i < known && all[i] != address) i++;
+    if (i == MAX_CALLBACKS) return NO_ANSWER;
+    if (i == known) all[known++] = address;
+    return LOGIN + 1 + i;
   }
 
   /** Continues with the frames after Action.Pause, and with reading the socket, when the event ends. */
@@ -69,7 +84,9 @@ export abstract class FrameHandler extends Handler {
     this.paused = this.login;
   }
 
-  /** Closes the connection after sending the queued bytes, and drops the frames that wait; why is for the gateway's log. */
+  /**
+   * Closes the connection after sending the queued bytes, and drops the frames that wait; why is for the gateway's log.
+   */
   close(why: string): Action {
     this.closed = true;
     this.conn.close(why);
@@ -85,8 +102,10 @@ export abstract class FrameHandler extends Handler {
   /** Passes an outcome to onLogin, its callback or onResult. */
   answer(token: i64, outcome: Outcome): Action {
     if (token == LOGIN && this.login) return this.loggedIn(outcome);
-    if ((token & CALLBACK) == 0) return this.onResult(token, outcome);
-    const done = changetype<(handler: FrameHandler, outcome: Outcome) => Action>(<usize>(token & ~CALLBACK));
+    if (token < LOGIN) return this.onResult(token, outcome);
+    const i = token - LOGIN - 1;
+    if (i < 0 || i >= known) return Action.Continue;
+    const done = changetype<(handler: FrameHandler, outcome: Outcome) => Action>(callbacks![<i32>i]);
     return done(this, outcome);
   }
 

@@ -51,7 +51,9 @@ export class PacketReader {
     return start;
   }
 
-  /** Reads n bytes, which are not copied. Unread bits of the last byte are skipped, as by every method other than bits. */
+  /**
+   * Reads n bytes, which are not copied. Unread bits of the last byte are skipped, as by every method other than bits.
+   */
   bytes(n: i32): Uint8Array {
     const from = this.at;
     this.take(n);
@@ -182,7 +184,9 @@ export class PacketReader {
     return reinterpret<f64>(this.uint64LE());
   }
 
-  /** Reads 2n decimal digits from n bytes, at most 9, the most significant first. Another digit than 0 to 9 is a fault. */
+  /**
+   * Reads 2n decimal digits from n bytes, at most 9, the most significant first. Another digit than 0 to 9 is a fault.
+   */
   bcd(n: i32): u64 {
     return this.digits(n, true);
   }

@@ -1,6 +1,7 @@
 // The protocol of the operation frames of hostabi/sdk/vectors: a line is a command, or echoed.
 
-import { Action, ClientInfo, Code, Conn, Delimiter, FrameError, FrameHandler, Handler, Outcome, Protocol, serve } from "../assembly";
+import { Action, ClientInfo, Code, Conn, Delimiter, FrameError, FrameHandler, Handler } from "../assembly";
+import { Outcome, Protocol, serve } from "../assembly";
 export { exproto_v1_buffer, exproto_v1_init, exproto_v1_bytes, exproto_v1_event } from "../assembly";
 
 const lines = Delimiter.lines(16);

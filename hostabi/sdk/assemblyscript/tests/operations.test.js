@@ -34,6 +34,14 @@ async function frames(steps) {
   return all.join(";");
 }
 
+test("an outcome with an unknown token is ignored", async () => {
+  const gateway = await Gateway.start(new URL("../build/frames.wasm", import.meta.url));
+  gateway.created(1);
+  for (const token of [0n, 7n, 1n << 32n, (1n << 32n) + 9n, 2n ** 63n - 1n, -1n]) {
+    assert.equal(gateway.result(1, token, 5), 0);
+  }
+});
+
 test("vectors have the same outcomes", async () => {
   assert(vectors.length > 400);
   for (const { op, out } of vectors) {

@@ -1,7 +1,8 @@
 // The operations of hostabi/sdk/vectors as a module: run returns the outcome of one.
 
 import * as sdk from "../assembly";
-import { CRC, Custom, Framer, FrameError, GBK, fromGBK, JSONWriter, PacketReader, PacketWriter, Piece, Time } from "../assembly";
+import { CRC, Custom, Framer, FrameError, GBK, fromGBK, JSONWriter } from "../assembly";
+import { PacketReader, PacketWriter, Piece, Time } from "../assembly";
 export { abort } from "../assembly";
 
 export function run(op: string): string {

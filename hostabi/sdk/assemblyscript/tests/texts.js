@@ -1,5 +1,5 @@
-// Calls functions of a module with texts, which are in AssemblyScript's form: UTF-16 after a header with their length in
-// bytes.
+// Calls functions of a module with texts. They are in AssemblyScript's form: UTF-16 after a header with their length
+// in bytes.
 
 import { readFile } from "node:fs/promises";
 

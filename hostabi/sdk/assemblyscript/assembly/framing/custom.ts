@@ -3,12 +3,13 @@ import { FrameError, Framer, MAX_FRAME, NOTHING, Piece, Rules, within } from "./
 /** Frames of any other kind: a function of the protocol measures them. */
 export class Custom extends Rules {
   /**
-   * @param measure returns the length of the frame that begins with the given bytes, of which there is at least one: 0 if
-   *   it cannot be known before there are more, and less than 0 if no frame begins so. More bytes must not change a length
-   *   or a refusal. It is called again with each piece of the stream until it knows the length, so it should look at the
-   *   head of a frame only. After a refusal, the error is Broken once, and bytes are skipped up to one that is not refused.
-   * @param max the largest length of a frame, 1 to MAX_FRAME; a longer frame is skipped, and so are max bytes whose length
-   *   is still not known
+   * @param measure returns the length of the frame that begins with the given bytes, of which there is at least one: 0
+   *   if it cannot be known before there are more, and less than 0 if no frame begins so. More bytes must not change a
+   *   length or a refusal. It is called again with each piece of the stream until it knows the length, so it should
+   *   look at the head of a frame only. After a refusal, the error is Broken once, and bytes are skipped up to one that
+   *   is not refused.
+   * @param max the largest length of a frame, 1 to MAX_FRAME; a longer frame is skipped, and so are max bytes whose
+   *   length is still not known
    */
   constructor(
     readonly measure: (bytes: Uint8Array) => i32,
