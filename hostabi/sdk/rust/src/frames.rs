@@ -255,7 +255,7 @@ impl<H: FrameHandler> Frames<H> {
                 return Action::Close;
             }
             action = if let Some(code) = self.conn.shared.refused.take() {
-                self.logged_in(Outcome { code, message: "".into() })
+                self.logged_in(Outcome { code, message: "".into(), state: &[] })
             } else if !self.conn.shared.paused.get() && !self.held.is_empty() {
                 let held = std::mem::take(&mut self.held);
                 self.feed(&held)
