@@ -17,11 +17,11 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the gateway",
-		Long: `Runs the gateway until it receives SIGTERM or SIGINT. It then gives connections shutdown_timeout to end; a
-second signal makes it exit at once. A signal repeated within 100 ms counts once, because supervisors and shells often
-deliver it twice. SIGUSR2, like exgate upgrade, starts a new process that takes over the listening sockets.
-SIGHUP is logged and ignored: to apply a changed configuration, upgrade or restart. SIGQUIT prints the stacks of all
-goroutines and exits.
+		Long: `Runs the gateway until it receives SIGTERM or SIGINT. It then gives connections shutdown_timeout to end;
+a second signal makes it exit at once. A signal repeated within 100 ms counts once, because supervisors and shells often
+deliver it twice. SIGUSR2, like exgate upgrade, starts a new process that takes over the listening sockets. SIGHUP is
+logged and ignored: to apply a changed configuration, upgrade or restart. SIGQUIT prints the stacks of all goroutines
+and exits.
 
 Environment variables override the configuration file, and flags override both: log.level in the file is
 EXGATE_LOG__LEVEL in the environment and --set log.level=debug on the command line. An empty variable counts as unset.

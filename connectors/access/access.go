@@ -90,9 +90,9 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error)
 }
 
-// ACL decides what clients may do. It is consulted for each publish (with PublishRetained if it is to be retained), for each subscription (with its filter, without
-// $share/GROUP/), and before each delivery (with Subscribe and the message's topic), so that a narrow rule also
-// restricts clients that subscribed to #.
+// ACL decides what clients may do. It is consulted for each publish (with PublishRetained if it is to be retained), for
+// each subscription (with its filter, without $share/GROUP/), and before each delivery (with Subscribe and the
+// message's topic), so that a narrow rule also restricts clients that subscribed to #.
 type ACL interface {
 	Allows(device gateway.Device, action Action, topic string) bool
 }

@@ -20,7 +20,8 @@ var errTooManyRules = fmt.Errorf("more than %d topics", maxRules)
 // "allow", "action": "publish", "topic": "t/${clientid}/#"}, with "topics": [...] for several topics; or the format
 // before EMQX 5.5, {"pub": [...], "sub": [...], "all": [...]}, where the levels %c and %u stand for client id and
 // username. A rule with "retain": true or false is only about publishes that are to be retained, or only about the
-// others. An unknown condition (EMQX: qos, clientid_re, eq) is an error: without it, the rule would mean something else.
+// others. An unknown condition (EMQX: qos, clientid_re, eq) is an error: without it, the rule would mean something
+// else.
 func parseRules(text []byte) (*Rules, error) {
 	text = bytes.TrimSpace(text)
 	if len(text) > 0 && text[0] == '{' {

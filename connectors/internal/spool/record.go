@@ -21,9 +21,9 @@ type Record struct {
 }
 
 // A value consists of: layout (1 byte), QoS (1), At in microseconds since 1970 (8, big endian), the lengths of the
-// topic and of the properties as uvarints, topic, properties, payload. pebble verifies checksums. Layout 2 is for records
-// with Retain or Expiry: the byte of the QoS also has flagRetain, and Expiry follows At as a uvarint. Records without
-// them have layout 1, so that an earlier version reads them after a downgrade.
+// topic and of the properties as uvarints, topic, properties, payload. pebble verifies checksums. Layout 2 is for
+// records with Retain or Expiry: the byte of the QoS also has flagRetain, and Expiry follows At as a uvarint. Records
+// without them have layout 1, so that an earlier version reads them after a downgrade.
 const (
 	layout         = 1
 	layoutExtended = 2
