@@ -188,7 +188,7 @@ func TestUDP(t *testing.T) {
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	must(t, err)
 	defer func() { _ = c.Close() }()
-	s := serve(t, dial.Config{IdleTimeout: 300 * time.Millisecond, Admission: loopback(t, admission.Config{})},
+	s := serve(t, dial.Config{IdleTimeout: 3 * time.Second, Admission: loopback(t, admission.Config{})},
 		"a udp://"+c.LocalAddr().String())
 	info := <-s.Info
 	if info.SocketType != gateway.SocketUDP || info.Peer.String() != c.LocalAddr().String() {
@@ -257,9 +257,7 @@ func TestLimit(t *testing.T) {
 	gatewaytest.Eventually(t, "the other one is refused", func() bool { return s.dials(t, "limit") > 0 })
 	must(t, c.Close())
 	accept(t, l)
-	if up := s.Count(t, "exgate_dial_targets_up"); up != 1 {
-		t.Errorf("%v targets are up", up)
-	}
+	gatewaytest.Eventually(t, "one target is up", func() bool { return s.Count(t, "exgate_dial_targets_up") == 1 })
 }
 
 // A target that floods is read no faster than its handler takes it, and one that is removed meanwhile is closed.
@@ -273,7 +271,7 @@ func TestFloodAndReload(t *testing.T) {
 	c := accept(t, l)
 	ended := make(chan error, 1)
 	go func() {
-		must(t, c.SetDeadline(time.Time{}))
+		_ = c.SetDeadline(time.Time{})
 		flood := make([]byte, 64<<10)
 		for {
 			if _, err := c.Write(flood); err != nil {
