@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/exgate/exgate/internal/meter"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -32,8 +33,11 @@ func (t *tracedError) Unwrap() error { return t.error }
 // withTrace adds the stack that err has, the error of a call, to the fault that it is.
 func (in *instance) withTrace(fault *gateway.HandlerError, err error) *gateway.HandlerError {
 	trace := in.engine.program.trace(err)
-	if trace == nil && in.output.panicked != nil && fault.Reason.Is(gateway.ReasonGuestExit) {
-		trace = stack.OfGo(in.output.panicked.text)
+	if p := in.output.panicked; p != nil && fault.Reason.Is(gateway.ReasonGuestExit) {
+		trace = stack.OfGo(p.text)
+	} else if p != nil && len(trace) > 0 && strings.HasPrefix(trace[0].Function, "runtime.") {
+		trace = stack.OfGo(p.text)
+		fault = handlerError(fault.Reason, "%w%s", fault.Err, p.because())
 	}
 	if trace == nil {
 		return fault
