@@ -31,7 +31,7 @@ var (
 	unsupported = []string{
 		"$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary",
 	}
-	drafts      = regexp.MustCompile(`^https?://json-schema\.org/(draft/2020-12|draft/2019-09|draft-07)/schema#?$`)
+	drafts = regexp.MustCompile(`^https?://json-schema\.org/(draft/2020-12|draft/2019-09|draft-07)/schema#?$`)
 )
 
 // coster adds up what a schema costs.
