@@ -39,7 +39,8 @@ var functions = []function{
 		return h.Publish(int64(s[0]), int64(s[1]), m.at(s[2], s[3]), uint32(s[4]), m.at(s[5], s[6]))
 	}},
 	{"publish_with", returnsI32(i64, i64, i32, i32, i32, i32, i32, i32, i32), func(h Host, m memory, s []uint64) Code {
-		return h.PublishWith(int64(s[0]), int64(s[1]), m.at(s[2], s[3]), uint32(s[4]), m.at(s[5], s[6]), m.at(s[7], s[8]))
+		return h.PublishWith(int64(s[0]), int64(s[1]), m.at(s[2], s[3]), uint32(s[4]), m.at(s[5], s[6]),
+			m.at(s[7], s[8]))
 	}},
 	{"subscribe", returnsI32(i64, i64, i32, i32, i32), func(h Host, m memory, s []uint64) Code {
 		return h.Subscribe(int64(s[0]), int64(s[1]), m.at(s[2], s[3]), uint32(s[4]))

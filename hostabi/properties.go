@@ -31,8 +31,8 @@ func AppendProperties(b []byte, p Properties) []byte {
 	return b
 }
 
-// ParseProperties parses a message Properties. Its fields are copies. Unknown fields are skipped, the last occurrence of
-// a field counts, and text must be UTF-8.
+// ParseProperties parses a message Properties. Its fields are copies. Unknown fields are skipped, the last occurrence
+// of a field counts, and text must be UTF-8.
 func ParseProperties(b []byte) (p Properties, err error) {
 	for len(b) > 0 {
 		f, rest, err := next(b)

@@ -31,7 +31,10 @@ func FuzzProperties(f *testing.F) {
 }
 
 func TestPropertiesThatAreMalformed(t *testing.T) {
-	for _, b := range []string{"\x08", "\x1a\x02a", "\x1a\x01\xff", "\x32\x03\x0a\x01\xff", "\x32\x01\x0a", "\x00\x01"} {
+	for _, b := range []string{
+		"\x08", "\x1a\x02a", "\x1a\x01\xff",
+		"\x32\x03\x0a\x01\xff", "\x32\x01\x0a", "\x00\x01",
+	} {
 		if p, err := ParseProperties([]byte(b)); err == nil {
 			t.Errorf("%x is %+v", b, p)
 		}

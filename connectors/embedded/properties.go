@@ -26,8 +26,8 @@ func setProperties(pk *packets.Packet, p *gateway.Properties) {
 // propertiesOf returns the properties of a packet for a device, or nil if it has none.
 func propertiesOf(pk *packets.Packet) *gateway.Properties {
 	from := &pk.Properties
-	if !pk.FixedHeader.Retain && from.MessageExpiryInterval == 0 && from.ContentType == "" && from.ResponseTopic == "" &&
-		len(from.CorrelationData) == 0 && len(from.User) == 0 {
+	if !pk.FixedHeader.Retain && from.MessageExpiryInterval == 0 && from.ContentType == "" &&
+		from.ResponseTopic == "" && len(from.CorrelationData) == 0 && len(from.User) == 0 {
 		return nil
 	}
 	p := &gateway.Properties{

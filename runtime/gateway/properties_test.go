@@ -31,8 +31,9 @@ func TestPublishWithProperties(t *testing.T) {
 		}
 		login(t, c, "d")
 		p := &gateway.Properties{
-			Retain: true, Expiry: 1<<32 - 1, ContentType: "text/plain", ResponseTopic: "r/1", Correlation: []byte{0, 0xff},
-			User: []gateway.Property{{Name: "a", Value: "ä"}, {Name: "a"}},
+			Retain: true, Expiry: 1<<32 - 1, ContentType: "text/plain", ResponseTopic: "r/1",
+			Correlation: []byte{0, 0xff},
+			User:        []gateway.Property{{Name: "a", Value: "ä"}, {Name: "a"}},
 		}
 		for _, r := range []gateway.Result{
 			c.PublishWith("t", 1, []byte("x"), p, nil),
@@ -79,7 +80,8 @@ func TestPropertiesThatAreRefused(t *testing.T) {
 			want: "may have 16384 bytes in all",
 		},
 		"content type": {
-			props: gateway.Properties{ContentType: "\xff"}, code: gateway.CodeParamsTypeError, want: "must be valid UTF-8",
+			props: gateway.Properties{ContentType: "\xff"}, code: gateway.CodeParamsTypeError,
+			want: "must be valid UTF-8",
 		},
 		"name": {
 			props: gateway.Properties{User: []gateway.Property{{Name: "a\x00"}}}, code: gateway.CodeParamsTypeError,
@@ -101,7 +103,8 @@ func TestPropertiesThatAreRefused(t *testing.T) {
 			want: "reserved for the broker's own topics",
 		},
 		"a shared subscription": {
-			props: gateway.Properties{ResponseTopic: "$share/g/t"}, code: gateway.CodeParamsTypeError, want: "begins with '$'",
+			props: gateway.Properties{ResponseTopic: "$share/g/t"}, code: gateway.CodeParamsTypeError,
+			want: "begins with '$'",
 		},
 		"too long with the mountpoint": {
 			mount: strings.Repeat("m", 65000) + "/", props: gateway.Properties{ResponseTopic: long[:1000]},
@@ -160,14 +163,16 @@ func TestReceivedProperties(t *testing.T) {
 			want: `correlation="c"`, drop: "response_topic",
 		},
 		"the mountpoint itself": {
-			mount: "m/", props: gateway.Properties{ResponseTopic: "m/", Expiry: 1}, want: "expiry=1", drop: "response_topic",
+			mount: "m/", props: gateway.Properties{ResponseTopic: "m/", Expiry: 1}, want: "expiry=1",
+			drop: "response_topic",
 		},
 		"the broker's own": {
 			props: gateway.Properties{ResponseTopic: "$SYS/r", Expiry: 1}, want: "expiry=1", drop: "response_topic",
 		},
 		"a wildcard": {props: gateway.Properties{ResponseTopic: "a/#", Expiry: 1}, drop: "message_properties"},
 		"too many": {
-			props: gateway.Properties{Retain: true, User: userProperties(65)}, want: "retain", drop: "message_properties",
+			props: gateway.Properties{Retain: true, User: userProperties(65)}, want: "retain",
+			drop: "message_properties",
 		},
 		"invalid": {props: gateway.Properties{ContentType: "\xff"}, drop: "message_properties"},
 	} {
@@ -231,7 +236,8 @@ func TestPropertiesFillTheInbox(t *testing.T) {
 		conn := w.lis.open(t, newSocket(-1))
 		login(t, conn, "d")
 		large := func() bool {
-			return conn.Deliver(gateway.Message{Topic: "t", Properties: &gateway.Properties{Correlation: make([]byte, 600)}})
+			p := &gateway.Properties{Correlation: make([]byte, 600)}
+			return conn.Deliver(gateway.Message{Topic: "t", Properties: p})
 		}
 		if !large() {
 			t.Error("the first does not fit")

@@ -37,8 +37,8 @@ func (l *lines) hearMessage(want string) {
 	}
 }
 
-// propertiesThereAndBack publishes a request, answers it, and receives the answer: the mountpoint is added to and removed
-// from the response topic.
+// propertiesThereAndBack publishes a request, answers it, and receives the answer: the mountpoint is added to and
+// removed from the response topic.
 func propertiesThereAndBack(sc *scene) {
 	d := sc.dialLines()
 	d.say("pubp t 1 1 0 - - - - - x\n", "refused pubp 5\n")

@@ -136,7 +136,8 @@ func (s trialHost) Publish(conn, token int64, topic []byte, qos uint32, payload 
 }
 
 func (s trialHost) PublishWith(conn, token int64, topic []byte, qos uint32, payload, props []byte) hostabi.Code {
-	return s.answer(conn, len(topic)+len(payload)+len(props), s.host.PublishWith(conn, token, topic, qos, payload, props))
+	return s.answer(conn, len(topic)+len(payload)+len(props),
+		s.host.PublishWith(conn, token, topic, qos, payload, props))
 }
 
 func (s trialHost) Subscribe(conn, token int64, topic []byte, qos uint32) hostabi.Code {

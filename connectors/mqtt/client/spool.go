@@ -147,8 +147,9 @@ func ResendRefused(ctx context.Context, cfg Config, m Refused) (err error) {
 	p := b.theProber()
 	done := make(chan verdict, 1)
 	b.tryElsewhere(call{
-		kind: publishing, topic: m.Topic, qos: m.QoS, payload: m.Payload, props: m.Properties, retain: m.Retain, spooled: true,
-		ends: convictAt - 1,
+		kind: publishing, topic: m.Topic, qos: m.QoS, payload: m.Payload, props: m.Properties, retain: m.Retain,
+		spooled: true,
+		ends:    convictAt - 1,
 	}, func(v verdict) { done <- v })
 	select {
 	case v := <-done:

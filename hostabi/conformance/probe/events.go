@@ -65,19 +65,22 @@ func (s suite) messages(t *testing.T) {
 func (s suite) properties(t *testing.T) {
 	d := s.start(t)
 	d.Messages(conn, hostabi.Message{Topic: "t", Properties: &hostabi.Properties{
-		Retain: true, Expiry: 1<<32 - 1, ContentType: "text/plain", ResponseTopic: "r/1", Correlation: []byte("c\xff\x00"),
-		User: []hostabi.Property{{Name: "a", Value: "ü"}, {Name: "a"}, {}},
+		Retain: true, Expiry: 1<<32 - 1, ContentType: "text/plain", ResponseTopic: "r/1",
+		Correlation: []byte("c\xff\x00"),
+		User:        []hostabi.Property{{Name: "a", Value: "ü"}, {Name: "a"}, {}},
 	}}, hostabi.Message{Topic: "u", Properties: &hostabi.Properties{}},
 		hostabi.Message{Topic: "v", Properties: &hostabi.Properties{Correlation: []byte("x")}})
-	d.answered("MESSAGES", "message node= id= qos=0 from= topic=t at=0 payload= retain=1 expiry=4294967295 type=text/plain "+
-		"response=r/1 correlation=c\xff\x00 a=ü a= =\nmessage node= id= qos=0 from= topic=u at=0 payload=\n"+
+	d.answered("MESSAGES", "message node= id= qos=0 from= topic=t at=0 payload= retain=1 expiry=4294967295 "+
+		"type=text/plain response=r/1 correlation=c\xff\x00 a=ü a= =\nmessage node= id= qos=0 from= topic=u at=0 payload=\n"+
 		"message node= id= qos=0 from= topic=v at=0 payload= correlation=x\n")
 	d.says("answer 1 it is done\nanswer 0\n", "")
 	d.called(`publish_with CONN token=2 "r/1" qos=1 "it is done" correlation="c\xff\x00"
 publish_with CONN token=2 "r/1" qos=0 "" correlation="c\xff\x00"`)
-	largest := &hostabi.Properties{ResponseTopic: strings.Repeat("r", 8000), Correlation: []byte(strings.Repeat("c", 8000))}
+	largest := &hostabi.Properties{ResponseTopic: strings.Repeat("r", 8000)}
+	largest.Correlation = []byte(strings.Repeat("c", 8000))
 	d.Messages(conn, hostabi.Message{Topic: "t", Properties: largest})
-	d.answered("large properties", "message node= id= qos=0 from= topic=t at=0 payload= response="+largest.ResponseTopic+
+	d.answered("large properties", "message node= id= qos=0 from= topic=t at=0 payload= response="+
+		largest.ResponseTopic+
 		" correlation="+string(largest.Correlation)+"\n")
 	d.says("answer 0 x\n", "")
 	d.called(`publish_with CONN token=2 "` + largest.ResponseTopic + `" qos=0 "x" correlation="` +

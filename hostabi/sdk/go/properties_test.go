@@ -36,7 +36,9 @@ func (c *clerk) OnReceivedBytes(b []byte) exproto.Action {
 // A request outlives its event, and its answer has its correlation data.
 func TestRequests(t *testing.T) {
 	g := exprototest.Start(t, func([]byte) (exproto.NewHandler, error) {
-		return func(c *exproto.Conn) exproto.Handler { return &clerk{teller: teller{conn: c, lines: new([]string)}} }, nil
+		return func(c *exproto.Conn) exproto.Handler {
+			return &clerk{teller: teller{conn: c, lines: new([]string)}}
+		}, nil
 	}, "")
 	d, _ := g.Connect(exproto.ConnInfo{Properties: []exproto.Property{{Name: "path", Value: "/ws"}}})
 	if got := d.Sent(); got != "/ws" {

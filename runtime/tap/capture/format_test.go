@@ -63,7 +63,8 @@ var every = []tap.Record{
 		User: []gateway.Property{{Name: "a", Value: "b"}, {Name: "a", Value: ""}},
 	}},
 	{Kind: tap.Messages, Messages: []gateway.Message{{
-		Topic: "down/1", Payload: []byte("x"), Timestamp: time.UnixMilli(0), Properties: &gateway.Properties{Retain: true},
+		Topic: "down/1", Payload: []byte("x"), Timestamp: time.UnixMilli(0),
+		Properties: &gateway.Properties{Retain: true},
 	}}},
 }
 

@@ -68,7 +68,8 @@ func (d *device) OnSocketCreated(info exproto.ConnInfo) exproto.Action {
 		cert = *info.PeerCert
 	}
 	line := []string{
-		"created", "type=" + number(uint64(info.SocketType)), "peer=" + address(info.Peer), "local=" + address(info.Local),
+		"created", "type=" + number(uint64(info.SocketType)), "peer=" + address(info.Peer),
+		"local=" + address(info.Local),
 		"cn=" + cert.CommonName, "dn=" + cert.DistinguishedName,
 	}
 	for _, p := range info.Properties {
