@@ -56,6 +56,10 @@ const (
 	ActionContinue Action = 0
 	ActionPause    Action = 1 // stop reading the socket until resume; bytes that were already read are still delivered
 	ActionClose    Action = 2 // close the connection after sending the queued bytes
+	// ActionFail closes the connection because the guest failed at this event, and goes on with the others: for guests
+	// that run somebody else's code and can stop it. The last line that it logged as an error in the event says why.
+	// Since minor 1.
+	ActionFail Action = 16
 )
 
 // Code is the result of the imports. 0 to 5 are ExProto's ResultCode.

@@ -43,6 +43,29 @@ as_guest() { # source module, the source from the package's folder
   chmod 644 "$out/$2"
 }
 
+# The guest that runs scripts: QuickJS, whose source cargo fetches with the checksum of Cargo.lock, and our glue. libc and builtins are Debian's.
+script_guest() { # module
+  local engine=$scratch/script source flags
+  mkdir -p "$engine" "$(dirname "$out/$1")"
+  source=$(hostabi/sdk/script/engine/fetch.sh) || {
+    [[ $? == 3 ]] || return 1
+    echo "build.sh: $1 stays as it is" >&2
+    [[ $out/$1 -ef $1 ]] || cp "$1" "$out/$1"
+    return 0
+  }
+  flags=(--target=wasm32-wasi --sysroot=/usr -std=c11 -Os -mbulk-memory -fno-strict-aliasing -DNDEBUG -D_GNU_SOURCE -DQUICKJS_NG_BUILD
+    "-I$source" "-I$engine" "-ffile-prefix-map=$source=quickjs" "-ffile-prefix-map=$PWD=.")
+  for name in prelude collect; do
+    od -An -v -tx1 "hostabi/sdk/script/guest/$name.js" | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g; $ s/,$//' >"$engine/$name.inc"
+  done
+  for name in libregexp libunicode dtoa; do PATH=/usr/bin:/bin clang "${flags[@]}" -w -c -o "$engine/$name.o" "$source/$name.c"; done
+  PATH=/usr/bin:/bin clang "${flags[@]}" -w -c -o "$engine/engine.o" hostabi/sdk/script/guest/engine.c
+  PATH=/usr/bin:/bin clang "${flags[@]}" -Wall -Wextra -Werror -c -o "$engine/script.o" hostabi/sdk/script/guest/script.c
+  PATH=/usr/bin:/bin clang --target=wasm32-wasi --sysroot=/usr -mexec-model=reactor -Wl,--stack-first -Wl,-z,stack-size=524288 -Wl,--strip-all \
+    -o "$out/$1" "$engine"/{engine,script,libregexp,libunicode,dtoa}.o
+  chmod 644 "$out/$1"
+}
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -58,3 +81,4 @@ rust_guest hostabi/sdk/rust/examples/echo.rs hostabi/sdk/rust/testdata/echo.wasm
 rust_guest hostabi/sdk/rust/examples/probe/lib.rs hostabi/sdk/rust/testdata/probe.wasm
 as_guest examples/echo.ts hostabi/sdk/assemblyscript/testdata/echo.wasm
 as_guest examples/probe/index.ts hostabi/sdk/assemblyscript/testdata/probe.wasm
+script_guest hostabi/sdk/script/script.wasm

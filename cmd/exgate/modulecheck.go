@@ -26,7 +26,7 @@ func newModuleCheck() *cobra.Command {
 	var samples, only []string
 	var format string
 	cmd := &cobra.Command{
-		Use:   "check FILE.wasm",
+		Use:   "check FILE.wasm|FILE.js",
 		Short: "Describe a module and run it through the conformance kit",
 		Long: `Prints what a module declares (exports, imports, WASI functions, memory, digest, how it starts), and runs
 it in the gateway's engine through everything that can happen: empty, huge and random input, input byte by byte,
@@ -120,7 +120,7 @@ func newModuleBench() *cobra.Command {
 	var duration time.Duration
 	var format string
 	cmd := &cobra.Command{
-		Use:   "bench FILE.wasm",
+		Use:   "bench FILE.wasm|FILE.js",
 		Short: "Measure the time, fuel and memory of a module",
 		Long: `Measures a module in the gateway's engine, on one instance and without sockets: the time and fuel of an
 event, the time to start an instance, and its memory. By default a device sends lines of letters. With --sample it sends

@@ -30,7 +30,7 @@ module, after checking it. The exit code is 1 if the module has no manifest or a
 			if set != "" {
 				return setManifest(args[0], set)
 			}
-			s, err := module.Open(args[0], "", wasm.Limits{})
+			s, err := module.Open(args[0], "", "", wasm.Limits{})
 			if err != nil {
 				return usageError{err}
 			}
@@ -56,7 +56,7 @@ func setManifest(path, from string) error {
 	if err != nil {
 		return usageError{fmt.Errorf("reading the manifest: %w", err)}
 	}
-	s, err := module.Open(path, "", wasm.Limits{})
+	s, err := module.Open(path, "", "", wasm.Limits{})
 	if err != nil {
 		return usageError{err}
 	}

@@ -15,7 +15,7 @@ func newModuleRun() *cobra.Command {
 	var guest guestFlags
 	var o module.RunOptions
 	cmd := &cobra.Command{
-		Use:   "run FILE.wasm",
+		Use:   "run FILE.wasm|FILE.js",
 		Short: "Run a module by hand: the device sends each line of input",
 		Long: `Runs a module in a gateway with one device and a broker, all inside this process. The device sends
 each line of standard input, including the line end, and everything that happens is printed:
@@ -87,7 +87,7 @@ func newModuleReplay() *cobra.Command {
 	var guest guestFlags
 	var o module.ReplayOptions
 	cmd := &cobra.Command{
-		Use:   "replay FILE.wasm CAPTURE.exgc",
+		Use:   "replay FILE.wasm|FILE.js CAPTURE.exgc",
 		Short: "Play recorded traffic to a module and compare what it does",
 		Long: `Plays every event of a capture to a module, answers its calls as they were answered in the capture, and
 compares the calls with those of the recorded handler, or with a golden file that --update has written. Calls are

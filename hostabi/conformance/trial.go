@@ -76,7 +76,7 @@ func (t *trial) deliver(what happening, event func() (hostabi.Action, error)) ho
 		t.fault = fmt.Sprintf("%v: %v", what, err)
 		return hostabi.ActionContinue
 	}
-	if action > hostabi.ActionClose && seen.badAction == "" {
+	if action > hostabi.ActionClose && action != hostabi.ActionFail && seen.badAction == "" {
 		seen.badAction = fmt.Sprintf("%d for %v in %s", int32(action), what, t.name)
 	}
 	return action
@@ -137,7 +137,7 @@ func (d *device) event(kind hostabi.Kind, arg int64, body []byte) hostabi.Action
 
 // after does what a gateway does after an event: it delivers results, and closes what the guest wants closed.
 func (d *device) after(action hostabi.Action) {
-	if action == hostabi.ActionClose {
+	if action >= hostabi.ActionClose {
 		d.t.calls.given[d.id] = false
 	}
 	if !d.t.calls.given[d.id] {
@@ -160,7 +160,7 @@ func (t *trial) answer(d *device) {
 		action := t.deliver(happening{hostabi.KindResult, token, len(body)}, func() (hostabi.Action, error) {
 			return t.guest.Event(hostabi.KindResult, d.id, token, body)
 		})
-		if action == hostabi.ActionClose || !t.calls.given[d.id] {
+		if action >= hostabi.ActionClose || !t.calls.given[d.id] {
 			d.close("normal")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/hostabi/sdk/script"
 )
 
 // memoryPages is the gateway's default memory limit, in pages of 64 KiB.
@@ -59,6 +60,10 @@ func TryLoad(t testing.TB, module []byte, cfg Config) (*Guest, int32) {
 	t.Cleanup(func() { must(t, r.Close(ctx)) })
 	must(t, hostabi.Instantiate(ctx, r))
 	wasi_snapshot_preview1.MustInstantiate(ctx, r)
+	config := []byte(cfg.Config)
+	if s, ok := script.Of(module); ok {
+		module, config = script.Guest(), s.Config(config, script.Budget{})
+	}
 	code, err := r.CompileModule(ctx, module)
 	must(t, err)
 	must(t, hostabi.Check(code))
@@ -67,7 +72,7 @@ func TryLoad(t testing.TB, module []byte, cfg Config) (*Guest, int32) {
 	g.module, err = r.InstantiateModule(g.ctx, code, moduleConfig(t))
 	must(t, err)
 	g.buffer = uint32(g.call(hostabi.ExportBuffer, bufferSize))
-	return g, int32(g.call(hostabi.ExportInit, g.put([]byte(cfg.Config))...))
+	return g, int32(g.call(hostabi.ExportInit, g.put(config)...))
 }
 
 func moduleConfig(t testing.TB) wazero.ModuleConfig {

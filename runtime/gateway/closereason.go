@@ -57,6 +57,8 @@ var (
 	ReasonGuestBadAction     = CloseReason{Code: 516, Name: "guest_bad_action"}
 	// another connection's event ended the shared instance
 	ReasonGuestShardLost = CloseReason{Code: 517, Name: "guest_shard_lost"}
+	// ReasonGuestFailed: the guest failed at an event, such as by an error of a script, and goes on with the others.
+	ReasonGuestFailed = CloseReason{Code: 518, Name: "guest_failed"}
 
 	ReasonDiscarded    = CloseReason{Code: 600, Name: "discarded"} // the client id was taken by a newer connection
 	ReasonUpstreamLost = CloseReason{Code: 601, Name: "upstream_lost"}

@@ -40,8 +40,13 @@ func (in *instance) refuel(fuel uint32) {
 	}
 }
 
-// spent returns the fuel that the event has used so far.
-func (in *instance) spent() uint64 { return uint64(max(int64(in.budget.fuel)-int64(in.fuel.Get()), 0)) }
+// spent returns the fuel that the event has used so far, or 0 if it is not metered.
+func (in *instance) spent() uint64 {
+	if in.fuel == nil {
+		return 0
+	}
+	return uint64(max(int64(in.budget.fuel)-int64(in.fuel.Get()), 0))
+}
 
 func (b *budget) reset(l *Limits) {
 	b.calls, b.bytes, b.exceeded = l.HostCalls, l.CallBytes, nil

@@ -37,7 +37,7 @@ var (
 func (c *connection) OnSocketCreated(info gateway.ConnInfo) error {
 	c.engine.stats.connections.Add(1)
 	c.source = source.Of(info.Peer)
-	c.chunk = newChunk(c.engine.config.Limits.EventBytes, info.SocketType)
+	c.chunk = newChunk(c.engine.config.Limits.EventBytes, info.SocketType, c.engine.slow)
 	for body := appendConnInfo(nil, info); ; {
 		in, err := c.engine.place(c)
 		if err != nil {
@@ -151,8 +151,13 @@ type chunk struct {
 	fixed bool
 }
 
-func newChunk(most uint32, socket gateway.SocketType) chunk {
-	return chunk{bytes: int(most), most: int(most), fixed: socket >= gateway.SocketUDP}
+// newChunk makes the first chunk of a connection: a small one for a slow guest.
+func newChunk(most uint32, socket gateway.SocketType, slow bool) chunk {
+	c := chunk{bytes: int(most), most: int(most), fixed: socket >= gateway.SocketUDP}
+	if slow && !c.fixed {
+		c.bytes = min(c.bytes, minChunk)
+	}
+	return c
 }
 
 // adapt adjusts the size after an event with n received bytes, by what the event has cost.

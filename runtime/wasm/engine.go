@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/hostabi/manifest"
+	"github.com/exgate/exgate/hostabi/sdk/script"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm/internal/suspects"
 	"golang.org/x/time/rate"
@@ -27,7 +28,8 @@ type Config struct {
 	// Module is the .wasm file. It is required.
 	Module []byte
 
-	// GuestConfig is passed to the guest's exproto_v1_init unchanged. If zero, the guest gets no bytes.
+	// GuestConfig is passed to the guest's exproto_v1_init unchanged, or with the script if the module is one of package
+	// script. If zero, the guest gets no bytes.
 	GuestConfig []byte
 
 	// Unmetered says what to do with a module that cannot be metered. If zero, UnmeteredRefuse.
@@ -71,6 +73,7 @@ type Engine struct {
 	program *program
 	// the module imports save_state: the state of its devices is read when they log in
 	keepsState bool
+	slow       bool // it interprets a script
 
 	manifest *manifest.Manifest // nil if the module has none
 
@@ -110,8 +113,14 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	timed := c.Limits.WallTime > 0
 	c = c.withDefaults()
+	s, slow := script.Of(c.Module)
+	if slow {
+		c.GuestConfig = s.Config(c.GuestConfig,
+			script.Budget{Fuel: c.Limits.Fuel, FuelPerByte: c.Limits.FuelPerByte, StartFuel: c.Limits.StartFuel})
+	}
 	e := &Engine{
 		config: c, log: c.Logger.With("handler", c.Name), metrics: c.Metrics.handler(c.Name), digest: digest(c.Module),
+		slow: slow,
 	}
 	var err error
 	if e.manifest, err = readManifest(c); err != nil {
@@ -128,7 +137,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e.metrics.set.peaks.add(e)
 	e.compareLimits()
-	e.noImage, e.keepsState = e.program.parts.Whole, e.program.importsSaveState()
+	e.noImage, e.keepsState = e.program.parts.Whole, e.program.importsSaveState() && (!slow || s.KeepsState())
 	e.guestLines, e.endLines = e.newLines(), e.newLines()
 	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := e.start(); err != nil {
@@ -146,6 +155,9 @@ func (c Config) check() error {
 }
 
 func (c Config) withDefaults() Config {
+	if _, ok := script.Of(c.Module); ok {
+		c.Limits = c.Limits.ofScript()
+	}
 	c.Limits = c.Limits.withDefaults()
 	c.Isolation = cmp.Or(c.Isolation, IsolationShared)
 	c.Shards = cmp.Or(c.Shards, runtime.GOMAXPROCS(0))

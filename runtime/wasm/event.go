@@ -100,7 +100,7 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 
 // enter calls the export for an event whose body is in the receive buffer. It leaves the action on the stack.
 func (in *instance) enter(conn int64, kind hostabi.Kind, arg int64, length uint32) error {
-	in.active = true
+	in.active, in.output.failure = true, ""
 	in.arm(int(length))
 	if kind == kindBytes {
 		in.stack = [5]uint64{uint64(conn), uint64(in.buffer), uint64(length)}
@@ -173,6 +173,8 @@ func (in *instance) act(c *connection, action hostabi.Action, kind hostabi.Kind)
 		c.adapter.Pause()
 	case action == hostabi.ActionClose:
 		in.closeLater(c, gateway.ReasonNormal)
+	case action == hostabi.ActionFail:
+		return in.fail(c, kind)
 	default:
 		err := fmt.Errorf("the guest returned action %d for a %v event", int32(action), kind)
 		return in.kill(c, &gateway.HandlerError{Reason: gateway.ReasonGuestBadAction, Err: err})

@@ -12,7 +12,7 @@ import (
 
 // A long event of a stream makes the next chunks smaller, and short ones make them larger again. Datagrams stay whole.
 func TestTurnsOfLongEventsGetShorter(t *testing.T) {
-	stream := newChunk(64<<10, gateway.SocketTCP)
+	stream := newChunk(64<<10, gateway.SocketTCP, false)
 	var got []int
 	for range 4 {
 		stream.adapt(min(stream.bytes, 16<<10), longCalls+1, 0)
@@ -31,7 +31,7 @@ func TestTurnsOfLongEventsGetShorter(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("turns of %d bytes, want %d", got, want)
 	}
-	datagram := newChunk(64<<10, gateway.SocketUDP)
+	datagram := newChunk(64<<10, gateway.SocketUDP, true)
 	datagram.adapt(64<<10, longCalls+1, longFuel+1)
 	if datagram.bytes != 64<<10 {
 		t.Errorf("a datagram is split at %d bytes", datagram.bytes)

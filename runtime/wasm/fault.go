@@ -1,11 +1,13 @@
 package wasm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/meter"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm/internal/suspects"
@@ -57,6 +59,9 @@ func (in *instance) diagnose(err error) (fault *gateway.HandlerError, limit stri
 		return handlerError(gateway.ReasonGuestMemory,
 			"the guest asked for more than %d elements of a table (limit table_elements) and failed: %s",
 			in.limits.TableElements, firstLine(err)), limitTableElements
+	}
+	if said := in.output.failure; said != "" {
+		return handlerError(gateway.ReasonGuestTrap, "%s; its last error: %s", firstLine(err), said), ""
 	}
 	return handlerError(gateway.ReasonGuestTrap, "%s", firstLine(err)), ""
 }
@@ -125,6 +130,14 @@ func (in *instance) kill(c *connection, err error) error {
 	in.suspect(c)
 	in.pool.lost(in, others)
 	return fault
+}
+
+// fail returns why c is closed after an event that the guest reports as failed. The instance goes on.
+func (in *instance) fail(c *connection, kind hostabi.Kind) error {
+	c.closing = true
+	in.engine.stats.faults.Add(1)
+	why := cmp.Or(in.output.failure, fmt.Sprintf("the guest failed at a %v event", kind))
+	return handlerError(gateway.ReasonGuestFailed, "%s", why)
 }
 
 // suspect records whose event ended the instance, before another instance replaces it.

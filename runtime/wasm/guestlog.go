@@ -25,6 +25,7 @@ type guestLog struct {
 	lines      *rate.Limiter // shared by the engine's instances, but for those of shards
 	suppressed int
 	partial    [2][]byte // unfinished lines of standard output and standard error
+	failure    string    // the last line of this event that was logged as an error
 	panicked   *panicked // the guest's latest panic in Go; nil if there was none
 }
 
@@ -65,6 +66,9 @@ func (e *Engine) newLines() *rate.Limiter {
 
 // line logs one line at an slog level. It reports false if the guest exceeds its rate.
 func (g *guestLog) line(level int32, text []byte) bool {
+	if level >= int32(slog.LevelError) {
+		g.failure = bounded(clip(text), maxReasonText)
+	}
 	if !g.lines.Allow() {
 		g.suppress(1)
 		return false

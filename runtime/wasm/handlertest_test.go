@@ -3,8 +3,10 @@ package wasm_test
 import (
 	"context"
 	"os"
+	"path"
 	"testing"
 
+	"github.com/exgate/exgate/hostabi/sdk/script"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/handlertest"
 	"github.com/exgate/exgate/runtime/wasm"
@@ -43,11 +45,14 @@ func handlerSuite(t *testing.T, isolation wasm.Isolation) {
 func TestAlarms(t *testing.T) {
 	for language, file := range map[string]string{
 		"C": "c/probe/probe.wasm", "Go": "go/probe/probe.wasm", "Rust": "rust/testdata/probe.wasm",
-		"AssemblyScript": "assemblyscript/testdata/probe.wasm",
+		"AssemblyScript": "assemblyscript/testdata/probe.wasm", "JavaScript": "script/testdata/probe.js",
 	} {
 		module, err := os.ReadFile("../../hostabi/sdk/" + file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if path.Ext(file) == script.Ending {
+			module = scriptModule(t, path.Base(file), string(module))
 		}
 		e, err := wasm.New(context.Background(), wasm.Config{
 			Name: "probe", Module: module, Limits: wasm.Limits{MemoryPages: 1024},

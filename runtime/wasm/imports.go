@@ -168,6 +168,7 @@ type wasiGuest struct{ in *instance }
 
 func (g wasiGuest) Call()                      { g.in.budget.call() }
 func (g wasiGuest) Pay(n int) bool             { return g.in.budget.pay(n) }
+func (g wasiGuest) Spent() uint64              { return g.in.spent() }
 func (g wasiGuest) Write(stream int, b []byte) { g.in.output.write(stream, b) }
 
 func code(r gateway.Result) hostabi.Code { return hostabi.Code(r.Code) }

@@ -29,11 +29,11 @@ type Limits struct {
 
 	// Fuel is what an event may spend: one unit for each call and loop iteration, and more for long ones. A unit is
 	// about a nanosecond. Guests written in Go collect garbage inside events, which takes 700,000 units for each live
-	// MB. If zero, 2,000,000.
+	// MB. If zero, 2,000,000, or 20,000,000 for a script, which an interpreter runs.
 	Fuel uint32
 
 	// FuelPerByte is added to Fuel for each byte of the event's body, since a large body is more work: 64 KiB of line
-	// ends are 65,536 frames. If zero, 100.
+	// ends are 65,536 frames. If zero, 100, or 12,000 for a script.
 	FuelPerByte uint32
 
 	// StartFuel is what each step of starting an instance may spend: the start function, _initialize, exproto_v1_init.
@@ -103,6 +103,13 @@ func (l Limits) check() error {
 		return errors.New("a limit is negative")
 	}
 	return nil
+}
+
+// ofScript returns the limits with the defaults of scripts, which an interpreter runs.
+func (l Limits) ofScript() Limits {
+	l.Fuel = cmp.Or(l.Fuel, 20_000_000)
+	l.FuelPerByte = cmp.Or(l.FuelPerByte, 12_000)
+	return l
 }
 
 func (l Limits) withDefaults() Limits {

@@ -3,6 +3,7 @@ package wasm
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/exgate/exgate/runtime/wasm/internal/startimage"
@@ -115,6 +116,12 @@ func (in *instance) growBuffer(size uint32) error {
 func (in *instance) configure() error {
 	config := in.engine.config.GuestConfig
 	if uint64(len(config)) > uint64(in.capacity) {
+		in.armStart()
+		if err := in.growBuffer(uint32(min(uint64(len(config)), math.MaxUint32))); err != nil {
+			return err
+		}
+	}
+	if uint64(len(config)) > uint64(in.capacity) {
 		return fmt.Errorf("the guest configuration has %d bytes: at most %d (limit event_bytes)", len(config),
 			in.capacity)
 	}
@@ -125,7 +132,7 @@ func (in *instance) configure() error {
 		return in.startFault(hostabi.ExportInit, err)
 	}
 	if refusal := int32(in.stack[0]); refusal != 0 {
-		return &hostabi.RefusedError{Code: refusal}
+		return &hostabi.RefusedError{Code: refusal, Why: in.output.failure}
 	}
 	return nil
 }

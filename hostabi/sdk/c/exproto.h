@@ -48,6 +48,7 @@ typedef enum {
   XP_CONTINUE = 0,
   XP_PAUSE = 1, // stop reading this socket until xp_resume
   XP_CLOSE = 2, // close the connection after sending the queued bytes
+  XP_FAIL = 16, // close it because the guest failed at this event; the last xp_log(XP_ERROR) says why. Minor version 1
 } xp_action;
 
 // The result of a call, also in a result event.

@@ -8,7 +8,11 @@
 
 #define XP_PAGE 65536u
 
-#ifdef __wasm__
+#ifdef XP_MEMORY // a guest with a libc has one heap: define XP_MEMORY(size) as calloc(1, size) before the include
+
+static inline void *xp_memory(uint32_t size) { return XP_MEMORY(size); }
+
+#elif defined(__wasm__)
 
 extern uint8_t __heap_base; // the end of the guest's data, set by the linker
 

@@ -95,7 +95,9 @@ func (h *conn) note(err error) error {
 }
 
 func (h *conn) noteReason(r gateway.CloseReason) {
-	if !h.faulty && r.Code >= gateway.ReasonGuestTrap.Code && r.Code <= gateway.ReasonGuestBadAction.Code {
+	ofGuest := r.Code >= gateway.ReasonGuestTrap.Code && r.Code <= gateway.ReasonGuestBadAction.Code ||
+		r.Code == gateway.ReasonGuestFailed.Code
+	if !h.faulty && ofGuest {
 		h.faulty = true
 		h.module.faulted(h)
 	}

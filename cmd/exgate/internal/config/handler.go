@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
 	"time"
@@ -8,10 +9,13 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Handler is the implementation of a protocol: a module in the modules folder, a module in a file, or a gRPC service.
+// Handler is the implementation of a protocol: a module in the modules folder, a module or a script in a file, or a gRPC
+// service.
 type Handler struct {
 	Module     string      `koanf:"module"`
 	Wasm       string      `koanf:"wasm" path:"file"`
+	Script     string      `koanf:"script" path:"file"`
+	Framing    string      `koanf:"framing"`
 	Config     string      `koanf:"config" data:"true"`
 	Isolation  string      `koanf:"isolation" oneof:"shared connection"`
 	StartImage *bool       `koanf:"start_image"`
@@ -86,11 +90,25 @@ func (h Handler) ModuleName() string {
 	if name, ok := h.BuiltinName(); ok {
 		return name
 	}
-	if h.Wasm != "" {
-		return strings.TrimSuffix(filepath.Base(h.Wasm), ModuleFile)
+	if file := h.File(); file != "" {
+		return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	}
 	return h.Module
 }
+
+// File returns the file of the module or script, if one is named. It may be the name of a built-in module.
+func (h Handler) File() string { return cmp.Or(h.Wasm, h.Script) }
+
+// FileKey returns the name of the setting that names the file: wasm or script.
+func (h Handler) FileKey() string {
+	if h.Script != "" {
+		return "script"
+	}
+	return "wasm"
+}
+
+// There reports whether a handler is configured.
+func (h Handler) There() bool { return h.Module != "" || h.File() != "" || len(h.GRPC) > 0 }
 
 // BuiltinName returns the name of the built-in module that wasm names, and whether it names one.
 func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm, Builtin) }
@@ -106,7 +124,17 @@ var (
 )
 
 func (r rules) handler(key string, h Handler) {
+	r.framing(key, h)
 	switch {
+	case h.Script != "" && h.Wasm != "":
+		r.exclusive(key+".script", key+".wasm")
+	case h.Script != "" && h.Module != "":
+		r.exclusive(key+".script", key+".module")
+	case h.Script != "" && len(h.GRPC) > 0:
+		r.exclusive(key+".script", key+".grpc")
+	case h.Script != "":
+		r.foreign(key, "script", ofServices...)
+		r.file(key+".script", h.Script)
 	case h.Module != "" && h.Wasm != "":
 		r.exclusive(key+".module", key+".wasm")
 	case h.Module != "" && len(h.GRPC) > 0:
@@ -124,6 +152,13 @@ func (r rules) handler(key string, h Handler) {
 			r.foreign(key, "grpc", ofModules...)
 		}
 		r.service(key, h)
+	}
+}
+
+// framing refuses the framing of a handler that is not a script.
+func (r rules) framing(key string, h Handler) {
+	if h.Framing != "" && h.Script == "" {
+		r.problem(key+".framing", "needs script: modules and services divide streams into frames themselves")
 	}
 }
 

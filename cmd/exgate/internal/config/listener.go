@@ -131,10 +131,10 @@ func (r rules) listener(key string, l Listener) {
 		r.problem(key+".session", "shared needs upstream.url: with the embedded broker there are no "+
 			"connections to share")
 	}
-	if l.Handler.Module == "" && l.Handler.Wasm == "" && len(l.Handler.GRPC) == 0 {
+	if !l.Handler.There() {
 		if !broken {
-			r.problem(key, "needs handler.wasm, the path of a module, handler.module, the name of one in the "+
-				"folder modules, "+
+			r.problem(key, "needs handler.wasm, the path of a module, handler.script, the path of a script in JavaScript, "+
+				"handler.module, the name of one in the folder modules, "+
 				"or handler.grpc, the host:port of a handler service")
 		}
 		return
@@ -146,8 +146,7 @@ func (r rules) listener(key string, l Listener) {
 // its name is probably misspelt.
 func (r rules) unknownListener(key string, l Listener) bool {
 	at, said := r.cfg.said(key)
-	complete := (l.Bind != "" || l.Dials()) &&
-		(l.Handler.Module != "" || l.Handler.Wasm != "" || len(l.Handler.GRPC) > 0)
+	complete := (l.Bind != "" || l.Dials()) && l.Handler.There()
 	if !said || at.order < orderEnvironment || complete {
 		return false
 	}

@@ -74,7 +74,8 @@ func defaults(file settings, said origins) settings {
 	if !replacesDemo(file, said) {
 		s.values["listeners.demo.bind"] = DemoBind
 		_, service := said["listeners.demo.handler.grpc"]
-		if _, module := said["listeners.demo.handler.module"]; !service && !module {
+		_, module := said["listeners.demo.handler.module"]
+		if _, script := said["listeners.demo.handler.script"]; !service && !module && !script {
 			s.values["listeners.demo.handler.wasm"] = Builtin + "line"
 		}
 	}

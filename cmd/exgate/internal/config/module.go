@@ -16,9 +16,10 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Module holds the settings of a module in the modules folder, from the file NAME.yaml next to NAME.wasm.
+// Module holds the settings of a module in the modules folder, from the file NAME.yaml next to NAME.wasm or NAME.js.
 type Module struct {
 	Config       string        `koanf:"config" data:"true"`
+	Framing      string        `koanf:"framing"`
 	Isolation    string        `koanf:"isolation" oneof:"shared connection"`
 	StartImage   *bool         `koanf:"start_image"`
 	Unmetered    string        `koanf:"unmetered" oneof:"refuse context"`
@@ -169,6 +170,7 @@ func (c *Config) nameInFile(key string) string {
 // The extensions of a module's files in the modules folder.
 const (
 	ModuleFile     = ".wasm"
+	ScriptFile     = ".js"
 	ModuleSettings = ".yaml"
 )
 
@@ -191,6 +193,9 @@ func (r rules) named(key, name string) {
 		r.problem(key, "%s is not a valid module name: use a-z, 0-9, - and _, and leave %s out", quoted(name),
 			ModuleFile)
 	default:
+		if _, err := os.Stat(filepath.Join(folder, name+ScriptFile)); err == nil {
+			return
+		}
 		if _, err := os.Stat(filepath.Join(folder, name+ModuleFile)); err != nil {
 			r.problem(key, "%s: %v; %s", filepath.Join(folder, name+ModuleFile), cause(err), contents(folder))
 		}
@@ -200,9 +205,12 @@ func (r rules) named(key, name string) {
 // contents lists the modules in a folder.
 func contents(folder string) string {
 	names, _ := filepath.Glob(filepath.Join(folder, "*"+ModuleFile))
+	scripts, _ := filepath.Glob(filepath.Join(folder, "*"+ScriptFile))
+	names = append(names, scripts...)
 	for i, name := range names {
-		names[i] = strings.TrimSuffix(filepath.Base(name), ModuleFile)
+		names[i] = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
 	}
+	slices.Sort(names)
 	names = slices.DeleteFunc(names, func(name string) bool { return !IsModuleName(name) })
 	if len(names) == 0 {
 		return "the folder contains no modules"

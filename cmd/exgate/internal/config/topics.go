@@ -43,7 +43,7 @@ func (r rules) patterns(key string, patterns []string, l Listener) {
 // moduleOf refuses ${module} on a listener whose handler is a service.
 func (r rules) moduleOf(at origin, key, text string, l Listener) {
 	if strings.Contains(text, ofModule) && len(l.Handler.GRPC) > 0 {
-		r.problems.add(at, key, "%s needs handler.wasm or handler.module", ofModule)
+		r.problems.add(at, key, "%s needs handler.wasm, handler.script or handler.module", ofModule)
 	}
 }
 

@@ -405,8 +405,8 @@ var badUpstreams = map[string]struct{ file, want string }{
 	"module of a service": {
 		"listeners:\n  a: {bind: ':1', handler: {grpc: 'h:1'},\n    mountpoint: 'a/${module}/',\n    publish_topics: " +
 			"['${module}']}\n",
-		place3 + ".mountpoint: ${module} needs handler.wasm or handler.module\n" + place4 +
-			".publish_topics: ${module} needs handler.wasm or handler.module",
+		place3 + ".mountpoint: ${module} needs handler.wasm, handler.script or handler.module\n" + place4 +
+			".publish_topics: ${module} needs handler.wasm, handler.script or handler.module",
 	},
 }
 

@@ -25,9 +25,10 @@ func (c *checkup) startable(ctx context.Context) []Finding {
 		return !slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Key == key })
 	}
 	for _, name := range c.cfg.Names() {
-		h, key := c.cfg.Listeners[name].Handler, "listeners."+name+".handler.wasm"
-		if _, builtin := h.BuiltinName(); h.Wasm != "" && !builtin && well(key) {
-			findings = append(findings, c.well(key, "%s loads and starts", h.Wasm))
+		h := c.cfg.Listeners[name].Handler
+		key := "listeners." + name + ".handler." + h.FileKey()
+		if _, builtin := h.BuiltinName(); h.File() != "" && !builtin && well(key) {
+			findings = append(findings, c.well(key, "%s loads and starts", h.File()))
 		}
 	}
 	for _, f := range service.Folders(c.cfg) {

@@ -58,3 +58,12 @@ var inAssemblyScript = language{
 	},
 	sdk: below("sdk/assemblyscript"),
 }
+
+var inJavaScript = language{
+	name:  "JavaScript",
+	files: map[string]string{"NAME.js": "NAME.js", "NAME.yaml": "NAME.yaml"},
+	what: []file{
+		{"NAME.js", "the protocol"},
+		{"NAME.yaml", "its settings"},
+	},
+}

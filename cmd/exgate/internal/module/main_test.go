@@ -26,7 +26,7 @@ var goLimits = wasm.Limits{MemoryPages: 1024, Fuel: 20_000_000}
 
 func open(t *testing.T, path, config string, limits wasm.Limits) *Subject {
 	t.Helper()
-	s, err := Open(path, config, limits)
+	s, err := Open(path, config, "", limits)
 	if err != nil {
 		t.Fatal(err)
 	}

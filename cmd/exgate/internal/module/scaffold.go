@@ -15,6 +15,7 @@ import (
 	"text/template"
 
 	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/hostabi/sdk/script"
 )
 
 //go:embed templates
@@ -23,18 +24,20 @@ var templates embed.FS
 // language describes the files of a new module.
 type language struct {
 	name  string
-	test  string            // the command that tests the module natively
-	files map[string]string // templates and the files they become; NAME stands for the name of the module
-	what  []file            // descriptions for the README
-	sdk   func(path string) (to string, ok bool)
+	test  string                                 // the command that tests the module natively; empty for scripts, which are not built
+	files map[string]string                      // templates and the files they become; NAME stands for the name of the module
+	what  []file                                 // descriptions for the README
+	sdk   func(path string) (to string, ok bool) // nil if there is none to copy
 }
 
 type file struct{ Path, What string }
 
-var languages = map[string]language{"assemblyscript": inAssemblyScript, "c": inC, "go": inGo, "rust": inRust}
+var languages = map[string]language{
+	"assemblyscript": inAssemblyScript, "c": inC, "go": inGo, "js": inJavaScript, "rust": inRust,
+}
 
 // Languages returns the languages that [Init] supports.
-func Languages() []string { return []string{"assemblyscript", "c", "go", "rust"} }
+func Languages() []string { return []string{"assemblyscript", "c", "go", "js", "rust"} }
 
 var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
@@ -66,11 +69,15 @@ func Init(parent, name, lang string) (folder string, err error) {
 }
 
 func (l language) write(folder, lang, name string) error {
-	page := page{Name: name, Language: l.name, Test: l.test}
+	page := page{Name: name, Language: l.name, Test: l.test, File: name + l.ending()}
 	for _, f := range l.what {
 		page.Files = append(page.Files, file{strings.ReplaceAll(f.Path, "NAME", name), f.What})
 	}
-	page.Files = append(page.Files, file{"exgate.json", "its manifest"})
+	shared := []string{"README.md"}
+	if l.test != "" {
+		shared = append(shared, "exgate.json")
+		page.Files = append(page.Files, file{"exgate.json", "its manifest"})
+	}
 	_, page.Settings = l.files["NAME.yaml"]
 	for from, to := range l.files {
 		if err := page.write(path.Join("templates", lang, from+".tmpl"),
@@ -78,18 +85,36 @@ func (l language) write(folder, lang, name string) error {
 			return err
 		}
 	}
-	for _, shared := range []string{"README.md", "exgate.json"} {
-		if err := page.write("templates/"+shared+".tmpl", filepath.Join(folder, shared)); err != nil {
+	for _, name := range shared {
+		if err := page.write("templates/"+name+".tmpl", filepath.Join(folder, name)); err != nil {
 			return err
 		}
 	}
+	if l.sdk == nil {
+		return nil
+	}
 	return l.copySDK(filepath.Join(folder, "sdk"))
+}
+
+// ending returns the ending of the file that goes into a modules folder.
+func (l language) ending() string {
+	if l.test == "" {
+		return script.Ending
+	}
+	return ".wasm"
+}
+
+// FileOf returns the name of the file of a module in a language, and whether it has to be built first.
+func FileOf(name, lang string) (file string, built bool) {
+	l := languages[lang]
+	return name + l.ending(), l.test != ""
 }
 
 // page is the data of the templates.
 type page struct {
 	Name, Language, Test string
-	Settings             bool // there is a NAME.yaml
+	File                 string // NAME.wasm or NAME.js
+	Settings             bool   // there is a NAME.yaml
 	Files                []file
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
+	"github.com/exgate/exgate/hostabi/sdk/script"
 	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/wasm"
 )
@@ -27,11 +29,17 @@ const (
 	MaxSample = 256 << 20
 )
 
-// Open reads a module. config is its configuration, or @FILE to read it from a file.
-func Open(path, config string, limits wasm.Limits) (*Subject, error) {
+// Open reads a module or a script. config is its configuration, or @FILE to read it from a file. framing is a script's.
+func Open(path, config, framing string, limits wasm.Limits) (*Subject, error) {
 	module, err := boundedfile.Read(path, maxModule)
 	if err != nil {
 		return nil, fmt.Errorf("reading the module: %w", err)
+	}
+	if filepath.Ext(path) == script.Ending {
+		of := script.Script{Name: filepath.Base(path), Source: module, Framing: framing}
+		if module, err = of.Module(); err != nil {
+			return nil, fmt.Errorf("reading the script: %w", err)
+		}
 	}
 	s := &Subject{Path: path, Module: module, Config: []byte(config), Limits: limits}
 	if file, ok := strings.CutPrefix(config, "@"); ok {

@@ -31,7 +31,7 @@ func Check(ctx context.Context, cfg *config.Config) error {
 			continue
 		}
 		switch ending {
-		case config.ModuleFile:
+		case config.ModuleFile, config.ScriptFile:
 			err = checkModule(ctx, path, name)
 		case config.ModuleSettings:
 			err = checkSettings(cfg, taken, path, name)
@@ -54,15 +54,19 @@ func checkModule(ctx context.Context, path, name string) error {
 	if !config.IsModuleName(name) {
 		return errors.New("is not a valid module name: use a-z, 0-9, - and _")
 	}
-	module, err := readModule(path)
-	if err != nil {
-		return err
-	}
-	settings, file := &config.Module{}, strings.TrimSuffix(path, config.ModuleFile)+config.ModuleSettings
+	base := strings.TrimSuffix(path, filepath.Ext(path))
+	settings, file := &config.Module{}, base+config.ModuleSettings
 	if _, err := os.Lstat(file); err == nil {
 		if settings, err = config.LoadModule(file, name); err != nil {
 			return nil // reported for its own file
 		}
+	}
+	if _, err := os.Lstat(base + config.ModuleFile); err == nil && filepath.Ext(path) == config.ScriptFile {
+		return errTwo(name)
+	}
+	module, err := readModule(path, settings)
+	if err != nil {
+		return err
 	}
 	guest := settings.Guest()
 	guest.Name, guest.Module, guest.Logger, guest.Shards = name, module, slog.New(slog.DiscardHandler), 1
@@ -82,9 +86,10 @@ func checkSettings(cfg *config.Config, taken *config.Addresses, path, name strin
 	if err != nil {
 		return err
 	}
-	module := strings.TrimSuffix(path, config.ModuleSettings) + config.ModuleFile
-	if _, err := os.Stat(module); err != nil {
-		return errors.New("there is no " + filepath.Base(module) + " next to it")
+	base := strings.TrimSuffix(path, config.ModuleSettings)
+	_, missing := os.Stat(base + config.ModuleFile)
+	if _, err := os.Stat(base + config.ScriptFile); err != nil && missing != nil {
+		return errors.New(noModule(name))
 	}
 	if !settings.HasListener {
 		return nil

@@ -1,12 +1,14 @@
 package modules
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -80,18 +82,19 @@ func (e *entry) read() ([]byte, *config.Module, error) {
 	if !config.IsModuleName(e.name) {
 		return nil, nil, fmt.Errorf("%q is not a valid module name: use a-z, 0-9, - and _", e.name)
 	}
-	module, err := readModule(e.folder.path(e.name, config.ModuleFile))
-	if err != nil {
-		return nil, nil, err
-	}
 	settings := &config.Module{}
 	if e.seen.settings != nil {
 		if err := boundedfile.Regular(e.folder.path(e.name, config.ModuleSettings), e.seen.settings); err != nil {
 			return nil, nil, err
 		}
+		var err error
 		if settings, err = config.LoadModule(e.folder.path(e.name, config.ModuleSettings), e.name); err != nil {
 			return nil, nil, err
 		}
+	}
+	module, err := readModule(e.folder.path(e.name, e.seen.ending), settings)
+	if err != nil {
+		return nil, nil, err
 	}
 	if !e.stillSeen() {
 		return nil, nil, errChanging
@@ -101,8 +104,14 @@ func (e *entry) read() ([]byte, *config.Module, error) {
 	return module, settings, nil
 }
 
-// readModule reads a .wasm file.
-func readModule(path string) ([]byte, error) {
+// readModule reads a .wasm file, or a script.
+func readModule(path string, settings *config.Module) ([]byte, error) {
+	if filepath.Ext(path) == config.ScriptFile {
+		return ReadScript(path, settings.Framing)
+	}
+	if settings.Framing != "" {
+		return nil, fmt.Errorf("%s: framing is for scripts: a module divides streams into frames itself", path)
+	}
 	module, err := boundedfile.Read(path, maxModule)
 	if err != nil {
 		return nil, err
@@ -122,7 +131,8 @@ func (e *entry) stillSeen() bool {
 		}
 		return info
 	}
-	return e.seen.same(files{module: stat(config.ModuleFile), settings: stat(config.ModuleSettings)})
+	now := files{module: stat(e.seen.ending), settings: stat(config.ModuleSettings), ending: e.seen.ending}
+	return e.seen.same(now)
 }
 
 // load swaps the module in, and opens its listener.
@@ -177,10 +187,16 @@ func (e *entry) removed() {
 		e.publish(Removed, "")
 		e.folder.log.Info("module removed", "module", e.name)
 	case e.seen.settings != nil:
-		e.publish(Waiting, "there is no "+e.name+config.ModuleFile+" next to "+e.name+config.ModuleSettings)
+		e.publish(Waiting, noModule(e.name))
 	default:
 		e.forget()
 	}
+}
+
+// noModule says that settings have no module.
+func noModule(name string) string {
+	return fmt.Sprintf("there is no %[1]s%[2]s or %[1]s%[3]s next to %[1]s%[4]s", name, config.ModuleFile,
+		config.ScriptFile, config.ModuleSettings)
 }
 
 // reject logs and counts why the files were rejected.
@@ -191,7 +207,8 @@ func (e *entry) reject(err error) {
 		serves = e.module.Serving()[:12]
 	}
 	attrs := []any{
-		"module", e.name, "file", e.folder.path(e.name, config.ModuleFile), "serves", serves, "error", err,
+		"module", e.name, "file", e.folder.path(e.name, cmp.Or(e.seen.ending, config.ModuleFile)), "serves", serves,
+		"error", err,
 	}
 	if trace := wasm.TraceOf(err); trace != nil {
 		attrs = append(attrs, "stack", trace.String())

@@ -46,7 +46,7 @@ func TestModulesThatAreThereAtTheStart(t *testing.T) {
 	if s, _ := h.folder.Find("bad"); !strings.HasSuffix(s.Reason, "bad.wasm: is not a core WebAssembly module") {
 		t.Error(s.Reason)
 	}
-	if s, _ := h.folder.Find("lonely"); s.Reason != "there is no lonely.wasm next to lonely.yaml" {
+	if s, _ := h.folder.Find("lonely"); s.Reason != "there is no lonely.wasm or lonely.js next to lonely.yaml" {
 		t.Error(s.Reason)
 	}
 	must(t, os.Remove(h.file("lonely.yaml")))

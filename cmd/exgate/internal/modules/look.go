@@ -3,6 +3,7 @@ package modules
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,11 +17,12 @@ import (
 // files holds the files of one module, with links resolved; nil if a file is missing.
 type files struct {
 	module, settings os.FileInfo
-	err              error // why one of them cannot be examined, such as a link to itself
+	ending           string // of the module
+	err              error  // why one of them cannot be examined, such as a link to itself
 }
 
 func (a files) same(b files) bool {
-	return sameFile(a.module, b.module) && sameFile(a.settings, b.settings) && textOf(a.err) == textOf(b.err)
+	return a.ending == b.ending && sameFile(a.module, b.module) && sameFile(a.settings, b.settings) && textOf(a.err) == textOf(b.err)
 }
 
 func textOf(err error) string {
@@ -114,8 +116,7 @@ func (f *Folder) scan() (map[string]files, error) {
 	for _, entry := range entries {
 		ending := filepath.Ext(entry.Name())
 		name := strings.TrimSuffix(entry.Name(), ending)
-		if name == "" || strings.HasPrefix(name, ".") || ending != config.ModuleFile &&
-			ending != config.ModuleSettings {
+		if name == "" || strings.HasPrefix(name, ".") || !isModule(ending) && ending != config.ModuleSettings {
 			continue
 		}
 		info, err := os.Stat(f.path(name, ending))
@@ -126,14 +127,23 @@ func (f *Folder) scan() (map[string]files, error) {
 		switch {
 		case err != nil:
 			of.err = errors.Join(of.err, err)
-		case ending == config.ModuleFile:
-			of.module = info
+		case isModule(ending) && of.module != nil:
+			of.err = errors.Join(of.err, errTwo(name))
+		case isModule(ending):
+			of.module, of.ending = info, ending
 		default:
 			of.settings = info
 		}
 		found[name] = of
 	}
 	return found, nil
+}
+
+// isModule reports whether files with this ending are modules.
+func isModule(ending string) bool { return ending == config.ModuleFile || ending == config.ScriptFile }
+
+func errTwo(name string) error {
+	return fmt.Errorf("there are %s and %s: remove one of them", name+config.ModuleFile, name+config.ScriptFile)
 }
 
 func (f *Folder) path(name, ending string) string { return filepath.Join(f.config.Path, name+ending) }

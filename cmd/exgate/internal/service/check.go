@@ -85,18 +85,18 @@ func (c *checking) upstream(ctx context.Context) {
 // handler starts and stops the modules of a listener.
 func (c *checking) handler(ctx context.Context, name string, h config.Handler) {
 	key := "listeners." + name + ".handler"
-	if h.Wasm != "" {
+	if h.File() != "" {
 		c.module(ctx, key, h)
 	}
 	if h.Shadow.Wasm != "" {
-		h.Wasm = h.Shadow.Wasm
+		h.Wasm, h.Script = h.Shadow.Wasm, ""
 		c.module(ctx, key+".shadow", h)
 	}
 }
 
 func (c *checking) module(ctx context.Context, key string, h config.Handler) {
 	guest := h.Guest()
-	same := fingerprint(h.Wasm, guest)
+	same := fingerprint(h.File()+"\x00"+h.Framing, guest)
 	err, known := c.started[same]
 	if !known {
 		err = tryModule(ctx, h, guest)
@@ -106,7 +106,7 @@ func (c *checking) module(ctx context.Context, key string, h config.Handler) {
 	case problems != nil:
 		c.add(problems)
 	case err != nil:
-		c.add(c.service.cfg.Problem(key+".wasm", "%v", moduleError(h.Wasm, checkName, err)))
+		c.add(c.service.cfg.Problem(key+"."+h.FileKey(), "%v", moduleError(h.File(), checkName, err)))
 	}
 }
 

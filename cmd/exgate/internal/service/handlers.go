@@ -6,20 +6,23 @@ import (
 	"strings"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/rollout"
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
 // handlers creates the handlers of listeners.
 type handlers struct {
-	service *Service
-	wasm    *wasm.Metrics
+	service  *Service
+	wasm     *wasm.Metrics
+	versions *rollout.Metrics
 }
 
 func newHandlers(s *Service) *handlers {
-	return &handlers{service: s, wasm: wasm.NewMetrics(s.registry)}
+	return &handlers{service: s, wasm: wasm.NewMetrics(s.registry), versions: rollout.NewMetrics(s.registry)}
 }
 
 // add registers the handler of the listener name with the gateway, unless it is a module of the folder, and returns its
@@ -39,7 +42,22 @@ func (h *handlers) factory(ctx context.Context, name, key string, cfg config.Han
 	if len(cfg.GRPC) > 0 {
 		return h.client(name, key, cfg)
 	}
+	if cfg.Script != "" {
+		return h.script(ctx, name, key, cfg)
+	}
 	return h.engine(ctx, name, key, cfg)
+}
+
+func (h *handlers) script(ctx context.Context, name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
+	s := h.service
+	file, err := modules.OpenScript(ctx, modules.ScriptConfig{
+		Name: name, Path: cfg.Script, Framing: cfg.Framing, Guest: cfg.Guest(), CacheDir: s.cfg.ModulesCache,
+		Logger: s.log, Guests: h.wasm, Versions: h.versions,
+	})
+	if err != nil {
+		return nil, s.cfg.Problem(key+".script", "%v", moduleError(cfg.Script, name, err))
+	}
+	return file, nil
 }
 
 func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
@@ -73,10 +91,12 @@ func moduleError(file, name string, err error) error {
 	return fmt.Errorf("%s: %s", file, strings.ReplaceAll(text, "\n", "; "))
 }
 
-// module returns the bytes of a module, built in or from a file.
+// module returns the bytes of a module, built in or from a file, or of a script.
 func module(cfg config.Handler) ([]byte, error) {
 	name, builtin := cfg.BuiltinName()
 	switch {
+	case cfg.Script != "":
+		return modules.ReadScript(cfg.Script, cfg.Framing)
 	case !builtin:
 		return boundedfile.Read(cfg.Wasm, maxModule)
 	case name == "line":

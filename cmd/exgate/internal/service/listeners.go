@@ -128,7 +128,7 @@ func describe(h config.Handler) string {
 	if h.Module != "" {
 		return "module " + h.Module
 	}
-	return "wasm " + h.Wasm
+	return h.FileKey() + " " + h.File()
 }
 
 // checkFiles logs whether the limit on open files allows the configured number of connections.

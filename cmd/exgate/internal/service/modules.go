@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
-	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
 // startModules loads the modules folder, if one is configured, and watches it until the service stops.
@@ -18,7 +17,7 @@ func (s *Service) startModules(ctx context.Context) error {
 	}
 	folder, err := modules.Open(ctx, modules.Config{
 		Path: s.cfg.Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.cfg.ModulesCache, Logger: s.log,
-		Guests: s.handlers.wasm, Versions: rollout.NewMetrics(s.registry), Metrics: modules.NewMetrics(s.registry),
+		Guests: s.handlers.wasm, Versions: s.handlers.versions, Metrics: modules.NewMetrics(s.registry),
 		Needed: needed,
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ func (t *taps) add(
 	switch {
 	case len(cfg.Handler.GRPC) > 0:
 		kind = "grpc"
-	case cfg.Handler.Wasm == "" && cfg.Handler.Module == "": // the listener of a module's settings file
+	case !cfg.Handler.There(): // the listener of a module's settings file
 		source = "module " + name
 	}
 	if folder := cfg.Capture.Folder; folder != "" {
@@ -143,7 +143,7 @@ func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.H
 		}
 		return f, nil
 	}
-	cfg.Wasm = cfg.Shadow.Wasm
+	cfg.Wasm, cfg.Script = cfg.Shadow.Wasm, ""
 	module, err := module(cfg)
 	if err != nil {
 		return nil, settings.Problem(key+".wasm", "%v", err)

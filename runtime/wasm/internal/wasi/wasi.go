@@ -29,6 +29,9 @@ type Guest interface {
 	// Pay charges n bytes to the event. It reports false if the event has used up its bytes.
 	Pay(n int) bool
 
+	// Spent returns the fuel that the event has used so far, or 0 if it is not metered.
+	Spent() uint64
+
 	// Write logs what the guest prints to stream 0 (standard output) or 1 (standard error). It must not keep b.
 	Write(stream int, b []byte)
 }

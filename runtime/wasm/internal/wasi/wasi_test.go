@@ -57,6 +57,7 @@ func newGuest(t *testing.T, module []byte) *testGuest {
 }
 
 func (g *testGuest) Call()             { g.calls++ }
+func (g *testGuest) Spent() uint64     { return 42 }
 func (g *testGuest) Write(int, []byte) {}
 
 func (g *testGuest) Pay(n int) bool {
@@ -97,7 +98,8 @@ func TestCalls(t *testing.T) {
 		{"environ_sizes_get", []int64{room, -1}, errnoFault, ""},
 		{"args_get", []int64{room, room}, 0, ""},
 		{"clock_res_get", []int64{0, room}, 0, "0100000000000000"},
-		{"clock_res_get", []int64{2, room}, errnoInvalid, ""},
+		{"clock_res_get", []int64{3, room}, errnoInvalid, ""},
+		{"clock_time_get", []int64{2, 0, room}, 0, "2a00000000000000"},
 		{"clock_time_get", []int64{7, 0, room}, errnoInvalid, ""},
 		{"clock_time_get", []int64{1, 0, -4}, errnoFault, ""},
 		{"random_get", []int64{-4, 100}, errnoFault, ""},
