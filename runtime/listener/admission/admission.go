@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -44,15 +45,19 @@ type Config struct {
 // admits every connection.
 type Admission struct {
 	access    atomic.Pointer[AccessList]
-	bans      *bans
-	perSource *sourceLimit
+	bans      atomic.Pointer[bans]
+	perSource sourceLimit
 	open      connLimit
 	total     *TotalLimit
 	files     *Descriptors
 	filesEach int
-	silent    silentConns   // guarded by files.mu
-	rate      *rate.Limiter // nil: any rate
+	silent    silentConns                  // guarded by files.mu
+	rate      atomic.Pointer[rate.Limiter] // nil: any rate
 	refusals  *refusalLog
+	name      string // of the listener
+	metrics   *Metrics
+	ban       BanConfig // of bans; guarded by changing
+	changing  sync.Mutex
 }
 
 // New checks cfg. An error names the setting and the listener.
@@ -68,13 +73,36 @@ func New(cfg Config) (*Admission, error) {
 	}
 	log := cfg.Logger.With("listener", cfg.Listener)
 	a := &Admission{
-		bans: newBans(cfg.Ban, cfg.Listener, log, cfg.Metrics), perSource: newSourceLimit(cfg.MaxPerSource),
 		files: cfg.Descriptors, filesEach: cfg.DescriptorsEach, total: cfg.Total,
-		rate: newConnectionRate(cfg.Rate, cfg.Burst), refusals: newRefusalLog(cfg.Listener, log, cfg.Metrics),
+		refusals: newRefusalLog(cfg.Listener, log, cfg.Metrics), name: cfg.Listener, metrics: cfg.Metrics,
 	}
-	a.open.maximum = int64(cfg.MaxConnections)
+	a.bans.Store(newBans(cfg.Ban, cfg.Listener, log, cfg.Metrics))
+	a.ban = cfg.Ban
+	a.set(cfg)
 	a.SetAccess(cfg.Access)
 	return a, nil
+}
+
+// Change applies the limits of cfg to new connections; open ones stay, and count. A changed Ban lifts all bans. The
+// access list is not changed, nor what a listener is made with: Descriptors, DescriptorsEach, Total, Logger and Metrics.
+func (a *Admission) Change(cfg Config) error {
+	if err := errors.Join(cfg.check(), cfg.Ban.check()); err != nil {
+		return fmt.Errorf("limits of listener %q: %w", a.name, err)
+	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	a.set(cfg)
+	if cfg.Ban != a.ban {
+		a.ban = cfg.Ban
+		a.bans.Swap(newBans(cfg.Ban, a.name, a.refusals.log, a.metrics)).end()
+	}
+	return nil
+}
+
+func (a *Admission) set(cfg Config) {
+	a.open.maximum.Store(int64(cfg.MaxConnections))
+	a.perSource.maximum.Store(int64(cfg.MaxPerSource))
+	a.rate.Store(newConnectionRate(cfg.Rate, cfg.Burst))
 }
 
 func (c *Config) check() error {
@@ -121,16 +149,19 @@ func (a *Admission) AdmitSilent(address netip.Addr) (Ticket, bool) {
 		return Ticket{}, true
 	}
 	from := sourceOf(address)
-	if r := a.enterSource(address, from); r != admitted {
+	counted, r := a.enterSource(address, from)
+	if r != admitted {
 		a.refusals.refused(r, from)
 		return Ticket{}, false
 	}
 	if !a.files.enter(a.filesEach) {
-		a.perSource.leave(from)
+		if counted {
+			a.perSource.leave(from)
+		}
 		a.refusals.refused(refusedDescriptors, from)
 		return Ticket{}, false
 	}
-	return Ticket{admission: a, source: from, perSource: true}, true
+	return Ticket{admission: a, source: from, perSource: counted}, true
 }
 
 // AdmitProxy is Admit for a trusted proxy, which carries the connections of many devices: bans and limits for one
@@ -198,20 +229,22 @@ func (a *Admission) known(address netip.Addr, from source) refusal {
 	switch {
 	case !a.access.Load().Allowed(address):
 		return refusedAccess
-	case a.bans.banned(from):
+	case a.bans.Load().banned(from):
 		return refusedBan
 	}
 	return admitted
 }
 
-func (a *Admission) enterSource(address netip.Addr, from source) refusal {
+// enterSource reports whether it counted the connection against its source.
+func (a *Admission) enterSource(address netip.Addr, from source) (counted bool, r refusal) {
 	if r := a.known(address, from); r != admitted {
-		return r
+		return false, r
 	}
-	if !a.perSource.enter(from) {
-		return refusedMaxPerSource
+	counted, ok := a.perSource.enter(from)
+	if !ok {
+		return false, refusedMaxPerSource
 	}
-	return admitted
+	return counted, admitted
 }
 
 // enter counts a connection against the limits of the listener and of all listeners. The rate comes last, so that
@@ -224,7 +257,7 @@ func (a *Admission) enter() refusal {
 		a.open.leave()
 		return refusedMaxTotal
 	}
-	if a.rate != nil && !a.rate.Allow() {
+	if limit := a.rate.Load(); limit != nil && !limit.Allow() {
 		a.leave()
 		return refusedRate
 	}

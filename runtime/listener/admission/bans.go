@@ -65,6 +65,7 @@ type bans struct {
 	jailed     *expiringSet
 	sweeper    *time.Timer // removes expired entries
 	suppressed int         // bans that were not logged
+	ended      bool
 }
 
 func newBans(cfg BanConfig, listener string, log *slog.Logger, m *Metrics) *bans {
@@ -104,6 +105,9 @@ func (b *bans) failed(s source) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.ended {
+		return
+	}
 	now := time.Since(b.start)
 	b.forget(now)
 	if b.jailed.find(s) == nil && b.tooMany(s, now) {
@@ -122,6 +126,19 @@ func (b *bans) tooMany(s source, now time.Duration) bool {
 		e.failures = e.failures[1:]
 	}
 	return len(e.failures) >= b.cfg.Failures
+}
+
+// end lifts all bans.
+func (b *bans) end() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	b.forget(never - 1)
+	b.rearm(never)
+	b.sweeper.Stop()
 }
 
 func (b *bans) report(s source) {

@@ -131,7 +131,7 @@ func TestMemoryOfBansIsBounded(t *testing.T) {
 		for i := range 5 {
 			b.fail(netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}).String(), 2)
 		}
-		if failing, jailed := b.bans.failing.len(), b.bans.jailed.len(); failing > 3 || jailed != 3 {
+		if failing, jailed := b.bans.Load().failing.len(), b.bans.Load().jailed.len(); failing > 3 || jailed != 3 {
 			t.Errorf("%d failing, %d banned", failing, jailed)
 		}
 		b.want("10.0.1.1", false) // the oldest made room
@@ -141,8 +141,8 @@ func TestMemoryOfBansIsBounded(t *testing.T) {
 		none.Failed()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if b.bans.failing.len() > 0 || b.bans.jailed.len() > 0 || len(b.bans.failing.entries) > 0 ||
-			len(b.bans.jailed.entries) > 0 {
+		if b.bans.Load().failing.len() > 0 || b.bans.Load().jailed.len() > 0 || len(b.bans.Load().failing.entries) > 0 ||
+			len(b.bans.Load().jailed.entries) > 0 {
 			t.Error("somebody is remembered for ever")
 		}
 	})

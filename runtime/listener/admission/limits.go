@@ -10,8 +10,13 @@ type TotalLimit struct{ connLimit }
 
 // NewTotalLimit allows maximum connections. If maximum is zero or less, it is unlimited.
 func NewTotalLimit(maximum int) *TotalLimit {
-	return &TotalLimit{connLimit{maximum: int64(maximum)}}
+	t := new(TotalLimit)
+	t.Set(maximum)
+	return t
 }
+
+// Set changes the maximum. Open connections beyond it stay.
+func (t *TotalLimit) Set(maximum int) { t.maximum.Store(int64(maximum)) }
 
 func (t *TotalLimit) enter() bool { return t == nil || t.connLimit.enter() }
 
@@ -23,14 +28,14 @@ func (t *TotalLimit) leave() {
 
 // connLimit counts connections up to a maximum; without a maximum it only counts.
 type connLimit struct {
-	maximum int64
+	maximum atomic.Int64
 	taken   atomic.Int64
 }
 
 func (p *connLimit) enter() bool {
 	for {
-		taken := p.taken.Load()
-		if p.maximum > 0 && taken >= p.maximum {
+		taken, maximum := p.taken.Load(), p.maximum.Load()
+		if maximum > 0 && taken >= maximum {
 			return false
 		}
 		if p.taken.CompareAndSwap(taken, taken+1) {
@@ -41,9 +46,10 @@ func (p *connLimit) enter() bool {
 
 func (p *connLimit) leave() { p.taken.Add(-1) }
 
-// sourceLimit counts the connections of each source. It uses 35 bytes for each source connected at once.
+// sourceLimit counts the connections of each source. It uses 35 bytes for each source connected at once. Without a
+// maximum it counts nothing.
 type sourceLimit struct {
-	maximum int
+	maximum atomic.Int64
 	shards  [1 << sourceShardBits]sourceShard
 }
 
@@ -55,43 +61,34 @@ type sourceShard struct {
 	taken map[source]int
 }
 
-// newSourceLimit returns nil, which is unlimited, for a maximum of zero.
-func newSourceLimit(maximum int) *sourceLimit {
-	if maximum == 0 {
-		return nil
-	}
-	p := &sourceLimit{maximum: maximum}
-	for i := range p.shards {
-		p.shards[i].taken = make(map[source]int)
-	}
-	return p
-}
-
 // shard spreads neighbouring addresses. Sources of one shard share a lock, which is held briefly.
 func (p *sourceLimit) shard(s source) *sourceShard {
 	const golden = 0x9e3779b97f4a7c15 // 2^64 over the golden ratio
 	return &p.shards[s.bits*golden>>(64-sourceShardBits)]
 }
 
-func (p *sourceLimit) enter(s source) bool {
-	if p == nil || s.kind == sourceNone {
-		return true
+// enter reports whether s was counted, and whether it may connect.
+func (p *sourceLimit) enter(s source) (counted, ok bool) {
+	maximum := int(p.maximum.Load())
+	if maximum == 0 || s.kind == sourceNone {
+		return false, true
 	}
 	shard := p.shard(s)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	taken := shard.taken[s]
-	if taken >= p.maximum {
-		return false
+	if taken >= maximum {
+		return false, false
+	}
+	if shard.taken == nil {
+		shard.taken = make(map[source]int)
 	}
 	shard.taken[s] = taken + 1
-	return true
+	return true, true
 }
 
+// leave must be called once for each source that enter has counted.
 func (p *sourceLimit) leave(s source) {
-	if p == nil || s.kind == sourceNone {
-		return
-	}
 	shard := p.shard(s)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()

@@ -90,7 +90,7 @@ func (t Ticket) settled(ok bool) (Ticket, bool) {
 // banned.
 func (t *Ticket) Failed() {
 	if t.admission != nil {
-		t.admission.bans.failed(t.source)
+		t.admission.bans.Load().failed(t.source)
 	}
 }
 
@@ -104,13 +104,14 @@ func (t *Ticket) Rebind(device netip.Addr) bool {
 		return true
 	}
 	to := sourceOf(device)
-	if r := a.enterSource(device, to); r != admitted {
+	counted, r := a.enterSource(device, to)
+	if r != admitted {
 		a.refusals.refused(r, to)
 		return false
 	}
 	if t.perSource {
 		a.perSource.leave(t.source)
 	}
-	t.source, t.perSource = to, true
+	t.source, t.perSource = to, counted
 	return true
 }
