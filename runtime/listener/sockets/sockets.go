@@ -25,6 +25,7 @@ type inventory struct {
 	mu        sync.Mutex
 	inherited []*inheritedSocket // not taken yet; guarded by mu
 	open      []openSocket       // guarded by mu
+	retained  []retainedSocket   // guarded by mu
 }
 
 // openSocket is a socket of this process; it may have been closed.
