@@ -21,10 +21,10 @@ const adapterConnections = 16
 
 // startAdapter serves the adapter if a listener has a gRPC handler.
 func (s *Service) startAdapter(ctx context.Context) error {
-	if !s.cfg.HasGRPC() {
+	if !s.config().HasGRPC() {
 		return nil
 	}
-	l, err := s.listen(ctx, "adapter.bind", s.cfg.Adapter.Bind)
+	l, err := s.listen(ctx, "adapter.bind", s.config().Adapter.Bind)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *Service) startAdapter(ctx context.Context) error {
 
 // newAdapter creates the adapter as configured.
 func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
-	of := s.cfg.Adapter
+	of := s.config().Adapter
 	cfg := remote.AdapterConfig{
 		Node: s.gateway.Node(), MaxConnections: of.MaxConnections, RawPublishTopics: of.RawPublishTopics, Logger: s.log,
 		Metrics: metrics.Adapter,
@@ -58,9 +58,9 @@ func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 			return nil, err
 		}
 	}
-	if s.cfg.Said("adapter.tls") {
+	if s.config().Said("adapter.tls") {
 		if cfg.TLS, err = tlsfiles.Server(of.TLS); err != nil {
-			return nil, s.cfg.Problem("adapter.tls", "%v", err)
+			return nil, s.config().Problem("adapter.tls", "%v", err)
 		}
 	}
 	if cfg.Peers, err = s.peers(of.Peers); err != nil {
@@ -68,15 +68,15 @@ func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 	}
 	a, err := remote.NewAdapter(cfg)
 	if err != nil {
-		return nil, s.cfg.Problem("adapter", "%v", err)
+		return nil, s.config().Problem("adapter", "%v", err)
 	}
 	return a, nil
 }
 
 // rawPublisher returns a publisher that uses the gateway's own account.
 func (s *Service) rawPublisher() (*gateway.RawPublisher, error) {
-	of := s.cfg.Upstream
-	password, err := s.token("upstream.password_file", of.PasswordFile)
+	of := s.config().Upstream
+	password, err := readToken(s.config(), "upstream.password_file", of.PasswordFile)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +94,12 @@ func (a *adapter) stop(ctx context.Context) error {
 // peers returns the other gateways behind the same adapter address.
 func (s *Service) peers(of config.Peers) (cfg remote.PeersConfig, err error) {
 	cfg.Nodes, cfg.DNS = of.Nodes, of.DNS
-	if cfg.Token, err = s.token("adapter.peers.token_file", of.TokenFile); err != nil ||
-		!s.cfg.Said("adapter.peers.tls") {
+	if cfg.Token, err = readToken(s.config(), "adapter.peers.token_file", of.TokenFile); err != nil ||
+		!s.config().Said("adapter.peers.tls") {
 		return cfg, err
 	}
 	if cfg.TLS, err = tlsfiles.Client(of.TLS); err != nil {
-		return cfg, s.cfg.Problem("adapter.peers.tls", "%v", err)
+		return cfg, s.config().Problem("adapter.peers.tls", "%v", err)
 	}
 	return cfg, nil
 }

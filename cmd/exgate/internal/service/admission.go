@@ -8,33 +8,76 @@ import (
 )
 
 // admission returns the admission rules of the listener name.
-func (l *listeners) admission(name string, cfg config.Listener) (*admission.Admission, error) {
-	s, key := l.service, "listeners."+name
+func (l *listeners) admission(name string, cfg config.Listener, list *admission.AccessList) (
+	*admission.Admission, error,
+) {
+	s := l.service
+	of := limits(cfg)
+	of.Listener, of.Access, of.Total, of.Descriptors, of.DescriptorsEach, of.Logger, of.Metrics = name, list, l.total,
+		s.files, l.descriptorsEach(cfg), s.log, l.metrics.admission
+	a, err := admission.New(of)
+	if err != nil {
+		return nil, l.cfg.Problem("listeners."+name, "%v", err)
+	}
+	return a, nil
+}
+
+// limits returns the limits on the connections of a listener.
+func limits(cfg config.Listener) admission.Config {
+	return admission.Config{
+		MaxConnections: cfg.MaxConnections, MaxPerSource: cfg.MaxConnectionsPerSource,
+		Rate: float64(cfg.ConnectionRate), Burst: cfg.ConnectionBurst,
+		Ban: admission.BanConfig{Failures: cfg.Ban.Failures, Window: cfg.Ban.Window, Duration: cfg.Ban.Duration},
+	}
+}
+
+// accessRules are the rules for addresses of one listener, in the configuration or a file.
+type accessRules struct {
+	rules *admission.AccessList
+	file  *admission.AccessFile // nil without one
+	stop  func()                // ends the watching of the file; nil if it is not watched
+}
+
+// access reads the access rules of the listener name.
+func (l *listeners) access(name string, cfg config.Listener) (*accessRules, error) {
+	key := "listeners." + name
 	list, err := admission.ParseAccess(cfg.Access.Rules)
 	if err != nil {
 		return nil, l.cfg.Problem(key+".access.rules", "%v", err)
 	}
-	var file *admission.AccessFile
-	if cfg.Access.File != "" {
-		if file, err = admission.LoadAccess(cfg.Access.File, s.log); err != nil {
-			return nil, l.cfg.Problem(key+".access.file", "%v", err)
-		}
-		list = file.List()
+	if cfg.Access.File == "" {
+		return &accessRules{rules: list}, nil
 	}
-	a, err := admission.New(admission.Config{
-		Listener: name, Access: list, MaxConnections: cfg.MaxConnections, MaxPerSource: cfg.MaxConnectionsPerSource,
-		Rate: float64(cfg.ConnectionRate), Burst: cfg.ConnectionBurst, Total: l.total,
-		Descriptors: l.service.files, DescriptorsEach: l.descriptorsEach(cfg),
-		Ban:    admission.BanConfig{Failures: cfg.Ban.Failures, Window: cfg.Ban.Window, Duration: cfg.Ban.Duration},
-		Logger: s.log, Metrics: l.metrics.admission,
-	})
+	file, err := admission.LoadAccess(cfg.Access.File, l.service.log)
 	if err != nil {
-		return nil, l.cfg.Problem(key, "%v", err)
+		return nil, l.cfg.Problem(key+".access.file", "%v", err)
 	}
-	if file != nil {
-		l.watch(file, a)
+	return &accessRules{rules: file.List(), file: file}, nil
+}
+
+// watch keeps the rules of a up to date with the file until end.
+func (r *accessRules) watch(a *admission.Admission) {
+	if r.file == nil {
+		return
 	}
-	return a, nil
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.file.Watch(ctx, a.SetAccess)
+	}()
+	r.stop = func() {
+		cancel()
+		<-done
+	}
+}
+
+// end accepts nil.
+func (r *accessRules) end() {
+	if r != nil && r.stop != nil {
+		r.stop()
+		r.stop = nil
+	}
 }
 
 // descriptorsEach returns the number of file descriptors per device of a listener: one for its socket, unless it uses
@@ -43,23 +86,8 @@ func (l *listeners) descriptorsEach(cfg config.Listener) (n int) {
 	if !cfg.Datagram() {
 		n++
 	}
-	if of := l.service.cfg; of.Upstream.Elsewhere() && !of.SharedSession(cfg) {
+	if of := l.service.config(); of.Upstream.Elsewhere() && !of.SharedSession(cfg) {
 		n++
 	}
 	return n
-}
-
-// watch keeps the rules of a up to date with its file until the listener is closed.
-func (l *listeners) watch(file *admission.AccessFile, a *admission.Admission) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		file.Watch(ctx, a.SetAccess)
-	}()
-	l.onStop(func(context.Context) error {
-		cancel()
-		<-done
-		return nil
-	})
 }

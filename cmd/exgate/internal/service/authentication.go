@@ -21,7 +21,7 @@ type authentication struct {
 // authentication builds the configured chain. broker asks the broker itself.
 func (s *Service) authentication(broker access.Authenticator) (*authentication, error) {
 	a := &authentication{service: s, metrics: s.upstream.metrics}
-	for _, name := range s.cfg.Upstream.Authentication.Asked() {
+	for _, name := range s.config().Upstream.Authentication.Asked() {
 		link, err := a.link(name, broker)
 		if err != nil {
 			a.close()
@@ -29,7 +29,7 @@ func (s *Service) authentication(broker access.Authenticator) (*authentication, 
 		}
 		a.chain = append(a.chain, access.Link{Name: name, Authenticator: a.metrics.Measure(name, link)})
 	}
-	if rules := s.cfg.Upstream.Authentication.Rules; rules != "" {
+	if rules := s.config().Upstream.Authentication.Rules; rules != "" {
 		file, err := a.file("upstream.authentication.rules", rules)
 		if err != nil {
 			a.close()
@@ -41,7 +41,7 @@ func (s *Service) authentication(broker access.Authenticator) (*authentication, 
 }
 
 func (a *authentication) link(name string, broker access.Authenticator) (access.Authenticator, error) {
-	switch of := a.service.cfg.Upstream.Authentication; name {
+	switch of := a.service.config().Upstream.Authentication; name {
 	case "file":
 		return a.file("upstream.authentication.file", of.File)
 	case "http":
@@ -68,7 +68,7 @@ func (a *authentication) file(key, name string) (*access.File, error) {
 // authFile loads the file of a setting and reloads it when it changes, until end is called.
 func (s *Service) authFile(key, name string) (file *access.File, end func(), err error) {
 	if file, err = access.LoadFile(name); err != nil {
-		return nil, nil, s.cfg.Problem(key, "%v", err)
+		return nil, nil, s.config().Problem(key, "%v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -88,7 +88,7 @@ func (a *authentication) byURL(of config.AuthByURL) (access.Authenticator, error
 	var err error
 	if of.HeadersFile != "" {
 		if cfg.Headers, err = config.ReadHeaders(of.HeadersFile); err != nil {
-			return nil, a.service.cfg.Problem(key+".headers_file", "%v", err)
+			return nil, a.service.config().Problem(key+".headers_file", "%v", err)
 		}
 	}
 	if cfg.TLS, err = a.tls(key+".tls", of.TLS); err != nil {
@@ -96,7 +96,7 @@ func (a *authentication) byURL(of config.AuthByURL) (access.Authenticator, error
 	}
 	h, err := access.NewHTTP(cfg)
 	if err != nil {
-		return nil, a.service.cfg.Problem(key, "%v", err)
+		return nil, a.service.config().Problem(key, "%v", err)
 	}
 	a.ends = append(a.ends, h.Close)
 	return h, nil
@@ -112,7 +112,7 @@ func (a *authentication) byJWT(of config.AuthByJWT) (access.Authenticator, error
 	}
 	j, err := access.NewJWT(cfg)
 	if err != nil {
-		return nil, a.service.cfg.Problem(key, "%v", err)
+		return nil, a.service.config().Problem(key, "%v", err)
 	}
 	a.ends = append(a.ends, j.Close)
 	return j, nil
@@ -120,12 +120,12 @@ func (a *authentication) byJWT(of config.AuthByJWT) (access.Authenticator, error
 
 // tls returns nil if TLS is not configured.
 func (a *authentication) tls(key string, of config.ClientTLS) (*tls.Config, error) {
-	if !a.service.cfg.Said(key) {
+	if !a.service.config().Said(key) {
 		return nil, nil
 	}
 	cfg, err := tlsfiles.Client(of)
 	if err != nil {
-		return nil, a.service.cfg.Problem(key, "%v", err)
+		return nil, a.service.config().Problem(key, "%v", err)
 	}
 	return cfg, nil
 }

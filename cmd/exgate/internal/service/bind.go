@@ -14,7 +14,7 @@ import (
 func (s *Service) listen(ctx context.Context, key, bind string) (net.Listener, error) {
 	l, err := s.opener.For(key).Listen(ctx, "tcp", bind, nil)
 	if err != nil {
-		return nil, cannotListen(s.cfg, key, bind, err)
+		return nil, cannotListen(s.config(), key, bind, err)
 	}
 	return l, nil
 }

@@ -64,7 +64,7 @@ func (c *checking) add(err error) {
 // upstream creates the connector of an external broker, which connects only when it is used.
 func (c *checking) upstream(ctx context.Context) {
 	s := c.service
-	if !s.cfg.Upstream.Elsewhere() {
+	if !s.config().Upstream.Elsewhere() {
 		return
 	}
 	of, err := s.mqttConfig()
@@ -76,7 +76,7 @@ func (c *checking) upstream(ctx context.Context) {
 	of.Spool, of.GatewayStatus = mqtt.SpoolConfig{}, mqtt.Status{}
 	connector, err := mqtt.New(of)
 	if err != nil {
-		c.add(s.cfg.Problem("upstream", "%v", err))
+		c.add(s.config().Problem("upstream", "%v", err))
 		return
 	}
 	c.add(connector.Close(ctx))
@@ -102,11 +102,11 @@ func (c *checking) module(ctx context.Context, key string, h config.Handler) {
 		err = tryModule(ctx, h, guest)
 		c.started[same] = err
 	}
-	switch problems := c.service.cfg.ConfigProblems(key, err); {
+	switch problems := c.service.config().ConfigProblems(key, err); {
 	case problems != nil:
 		c.add(problems)
 	case err != nil:
-		c.add(c.service.cfg.Problem(key+"."+h.FileKey(), "%v", moduleError(h.File(), checkName, err)))
+		c.add(c.service.config().Problem(key+"."+h.FileKey(), "%v", moduleError(h.File(), checkName, err)))
 	}
 }
 
@@ -216,9 +216,10 @@ func makeAndRemove(in string) error {
 // newService returns a service that has not started anything.
 func newService(cfg *config.Config, log *slog.Logger, from Succession) *Service {
 	s := &Service{
-		cfg: cfg, log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, version: from.Version,
+		log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, version: from.Version,
 		files: admission.NewDescriptors(log), start: make(chan struct{}),
 	}
+	s.current.Store(cfg)
 	s.gateway = gateway.New(gateway.Config{
 		Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry), QueueBytes: int64(cfg.MaxQueuedBytes),
 	})

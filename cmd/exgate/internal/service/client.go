@@ -19,40 +19,40 @@ func (h *handlers) client(name, key string, cfg config.Handler) (gateway.Handler
 		MaxMessageSize: cfg.MaxMessageSize, OnFailure: remote.OnFailure(cfg.OnFailure), HoldTimeout: cfg.HoldTimeout,
 		Logger: s.log, Metrics: s.adapter.metrics,
 	}
-	if err := s.secure(&of, key, cfg); err != nil {
+	if err := h.secure(&of, key, cfg); err != nil {
 		return nil, err
 	}
 	client, err := remote.NewClient(of, s.adapter.Adapter)
 	if err != nil {
-		return nil, s.cfg.Problem(key+".grpc", "%v", err)
+		return nil, h.cfg.Problem(key+".grpc", "%v", err)
 	}
 	return client, nil
 }
 
 // secure reads the certificates and tokens of the connection between the gateway and a handler service.
-func (s *Service) secure(of *remote.ClientConfig, key string, cfg config.Handler) (err error) {
-	if s.cfg.Said(key + ".tls") {
+func (h *handlers) secure(of *remote.ClientConfig, key string, cfg config.Handler) (err error) {
+	if h.cfg.Said(key + ".tls") {
 		if of.TLS, err = tlsfiles.Client(cfg.TLS); err != nil {
-			return s.cfg.Problem(key+".tls", "%v", err)
+			return h.cfg.Problem(key+".tls", "%v", err)
 		}
 	}
-	if of.Token, err = s.token(key+".token_file", cfg.TokenFile); err != nil {
+	if of.Token, err = readToken(h.cfg, key+".token_file", cfg.TokenFile); err != nil {
 		return err
 	}
-	if of.AdapterToken, err = s.token(key+".adapter_token_file", cfg.AdapterTokenFile); err != nil {
+	if of.AdapterToken, err = readToken(h.cfg, key+".adapter_token_file", cfg.AdapterTokenFile); err != nil {
 		return err
 	}
 	return nil
 }
 
-// token reads the secret in a file, if one is named.
-func (s *Service) token(key, file string) (string, error) {
+// readToken reads the secret in a file, if one is named.
+func readToken(cfg *config.Config, key, file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
 	token, err := config.ReadToken(file)
 	if err != nil {
-		return "", s.cfg.Problem(key, "%v", err)
+		return "", cfg.Problem(key, "%v", err)
 	}
 	return token, nil
 }

@@ -17,12 +17,15 @@ import (
 // handlers creates the handlers of listeners.
 type handlers struct {
 	service  *Service
+	cfg      *config.Config // the configuration of the listeners
 	wasm     *wasm.Metrics
 	versions *rollout.Metrics
 }
 
 func newHandlers(s *Service) *handlers {
-	return &handlers{service: s, wasm: wasm.NewMetrics(s.registry), versions: rollout.NewMetrics(s.registry)}
+	return &handlers{
+		service: s, cfg: s.config(), wasm: wasm.NewMetrics(s.registry), versions: rollout.NewMetrics(s.registry),
+	}
 }
 
 // add registers the handler of the listener name with the gateway, unless it is a module of the folder, and returns its
@@ -51,11 +54,11 @@ func (h *handlers) factory(ctx context.Context, name, key string, cfg config.Han
 func (h *handlers) script(ctx context.Context, name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
 	s := h.service
 	file, err := modules.OpenScript(ctx, modules.ScriptConfig{
-		Name: name, Path: cfg.Script, Framing: cfg.Framing, Guest: cfg.Guest(), CacheDir: s.cfg.ModulesCache,
+		Name: name, Path: cfg.Script, Framing: cfg.Framing, Guest: cfg.Guest(), CacheDir: h.cfg.ModulesCache,
 		Logger: s.log, Guests: h.wasm, Versions: h.versions,
 	})
 	if err != nil {
-		return nil, s.cfg.Problem(key+".script", "%v", moduleError(cfg.Script, name, err))
+		return nil, h.cfg.Problem(key+".script", "%v", moduleError(cfg.Script, name, err))
 	}
 	return file, nil
 }
@@ -64,17 +67,17 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 	s := h.service
 	module, err := module(cfg)
 	if err != nil {
-		return nil, s.cfg.Problem(key+".wasm", "%v", err)
+		return nil, h.cfg.Problem(key+".wasm", "%v", err)
 	}
 	guest := cfg.Guest()
-	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name, module, s.cfg.ModulesCache, s.log,
+	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name, module, h.cfg.ModulesCache, s.log,
 		h.wasm
 	engine, err := wasm.New(ctx, guest)
-	if problems := s.cfg.ConfigProblems(key, err); problems != nil {
+	if problems := h.cfg.ConfigProblems(key, err); problems != nil {
 		return nil, problems
 	}
 	if err != nil {
-		return nil, s.cfg.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, name, err))
+		return nil, h.cfg.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, name, err))
 	}
 	return engine, nil
 }

@@ -3,8 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,8 +24,7 @@ type listeners struct {
 	cfg     *config.Config // the configuration of the listeners
 	metrics *listenerMetrics
 	total   *admission.TotalLimit
-	module  string                            // the module whose file configures them; empty for the main configuration
-	onStop  func(func(context.Context) error) // registers what to stop after them
+	module  string // the module whose file configures them; empty for the main configuration
 }
 
 // listenerMetrics holds the metrics of all kinds of listeners.
@@ -54,61 +51,73 @@ func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 func (s *Service) startListeners(ctx context.Context) error {
 	s.files.Recount()
 	s.listeners.checkFiles()
-	for _, name := range s.cfg.Names() {
-		cfg := s.cfg.Listeners[name]
+	for _, name := range s.config().Names() {
+		cfg := s.config().Listeners[name]
 		handler, err := s.handlers.add(ctx, name, "listeners."+name+".handler", cfg.Handler)
 		if err != nil {
 			return err
 		}
-		held, err := s.listeners.start(ctx, name, cfg, handler)
+		l, err := s.listeners.prepare(ctx, name, cfg, handler, nil)
 		if err != nil {
 			return err
 		}
-		s.sockets = append(s.sockets, Socket{
-			Name: name, Kind: cfg.Kind(), Addr: held.Addr(),
-			Note: describe(cfg.Handler),
-		})
+		if err := l.serve(); err != nil {
+			return err
+		}
+		s.opened.add(l)
 	}
 	return nil
 }
 
 func newListeners(s *Service) *listeners {
 	return &listeners{
-		service: s, cfg: s.cfg, metrics: newListenerMetrics(s.registry),
-		total:  admission.NewTotalLimit(s.cfg.MaxConnections),
-		onStop: func(stop func(context.Context) error) { s.stops = append(s.stops, stop) },
+		service: s, cfg: s.config(), metrics: newListenerMetrics(s.registry),
+		total: admission.NewTotalLimit(s.config().MaxConnections),
 	}
 }
 
-// start opens the listener name, whose handler is registered in the gateway as handler.
-func (l *listeners) start(
-	ctx context.Context, name string, cfg config.Listener, handler string,
-) (*heldListener, error) {
-	s, key := l.service, "listeners."+name
-	connector, err := s.upstream.connector(ctx, key, cfg, l.cfg)
-	if err != nil {
+// prepare opens the listener name, whose handler is registered in the gateway as handler, without serving it. It keeps
+// the limits, counts and bans of before, the same listener as it is served now, if that is not nil.
+func (l *listeners) prepare(
+	ctx context.Context, name string, cfg config.Listener, handler string, before *openListener,
+) (_ *openListener, err error) {
+	o := &openListener{service: l.service, name: name, cfg: cfg, handler: handler, module: l.module}
+	defer func() {
+		if err != nil {
+			_ = o.end(ctx)
+		}
+	}()
+	if o.wiring, err = l.wire(ctx, o); err != nil {
 		return nil, err
 	}
-	admission, err := l.admission(name, cfg)
-	if err != nil {
+	if o.list, err = l.access(name, cfg); err != nil {
 		return nil, err
 	}
-	taps, err := s.taps.add(ctx, name, cfg, l.cfg)
-	if err != nil {
+	if before != nil {
+		o.admission = before.admission
+	} else if o.admission, err = l.admission(name, cfg, o.list.rules); err != nil {
 		return nil, err
 	}
-	l.onStop(taps.close)
-	socket, err := l.open(ctx, name, cfg, admission)
+	socket, err := l.open(ctx, name, cfg, o.admission)
 	if err != nil {
-		return nil, l.cannotOpen(key, cfg, err)
+		return nil, l.cannotOpen("listeners."+name, cfg, err)
 	}
-	held := s.hold(socket)
-	wiring := l.wiring(cfg)
-	wiring.Handler, wiring.Connector, wiring.NewHandler = handler, connector, taps.newHandler
-	if err := s.gateway.AddListener(name, held, wiring); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting listener %s: %w", name, err), socket.Close())
+	o.held = newHeldListener(socket, l.service.start)
+	return o, nil
+}
+
+// wire makes the wiring of a listener in the gateway, with its taps.
+func (l *listeners) wire(ctx context.Context, o *openListener) (wiring gateway.ListenerConfig, err error) {
+	wiring = l.wiring(o.cfg)
+	wiring.Handler = o.handler
+	if wiring.Connector, err = l.service.upstream.connector(ctx, "listeners."+o.name, o.cfg, l.cfg); err != nil {
+		return wiring, err
 	}
-	return held, nil
+	o.taps, err = l.service.taps.add(ctx, o.name, o.cfg, l.cfg)
+	if err == nil {
+		wiring.NewHandler = o.taps.newHandler
+	}
+	return wiring, err
 }
 
 // wiring converts the configuration of a listener to the gateway's type.
@@ -133,7 +142,7 @@ func describe(h config.Handler) string {
 
 // checkFiles logs whether the limit on open files allows the configured number of connections.
 func (l *listeners) checkFiles() {
-	if message, ok := CheckFiles(l.service.cfg); ok {
+	if message, ok := CheckFiles(l.service.config()); ok {
 		l.service.log.Info(message)
 	} else {
 		l.service.log.Warn(message)

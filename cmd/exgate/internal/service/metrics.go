@@ -14,7 +14,7 @@ const metricsConnections = 24
 
 // startMetrics serves /metrics, /healthz and /readyz if metrics.bind is set.
 func (s *Service) startMetrics(ctx context.Context) error {
-	bind := s.cfg.Metrics.Bind
+	bind := s.config().Metrics.Bind
 	if bind == "" {
 		return nil
 	}

@@ -8,20 +8,20 @@ import (
 
 // startModules loads the modules folder, if one is configured, and watches it until the service stops.
 func (s *Service) startModules(ctx context.Context) error {
-	if s.cfg.Modules == "" {
+	if s.config().Modules == "" {
 		return nil
 	}
 	var needed []string
-	for _, name := range s.cfg.Names() {
-		needed = append(needed, s.cfg.Listeners[name].Handler.Module)
+	for _, name := range s.config().Names() {
+		needed = append(needed, s.config().Listeners[name].Handler.Module)
 	}
 	folder, err := modules.Open(ctx, modules.Config{
-		Path: s.cfg.Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.cfg.ModulesCache, Logger: s.log,
+		Path: s.config().Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.config().ModulesCache, Logger: s.log,
 		Guests: s.handlers.wasm, Versions: s.handlers.versions, Metrics: modules.NewMetrics(s.registry),
 		Needed: needed,
 	})
 	if err != nil {
-		return s.cfg.Problem("modules", "%v", err)
+		return s.config().Problem("modules", "%v", err)
 	}
 	s.modules = folder
 	for _, m := range folder.List() {
@@ -58,10 +58,10 @@ func (h *handlers) named(ctx context.Context, key, name string) (string, error) 
 	m, ok := s.modules.Find(name)
 	switch {
 	case !ok:
-		return "", s.cfg.Problem(key, "module %s disappeared from %s while the gateway was starting", name,
-			s.cfg.Modules)
+		return "", h.cfg.Problem(key, "module %s disappeared from %s while the gateway was starting", name,
+			h.cfg.Modules)
 	case len(m.Module.Versions) == 0:
-		return "", s.cfg.Problem(key, "module %s is %s: %s", name, m.State, m.Reason)
+		return "", h.cfg.Problem(key, "module %s is %s: %s", name, m.State, m.Reason)
 	}
 	return modules.Handler(name), nil
 }

@@ -10,7 +10,7 @@ import (
 
 // mqttConfig converts the configuration of the broker to the connector's type, without metrics.
 func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
-	u := s.cfg.Upstream
+	u := s.config().Upstream
 	cfg = mqtt.Config{
 		URLs: u.URL, Node: s.gateway.Node(), Username: u.Username,
 		ConnectTimeout: u.ConnectTimeout, PacketTimeout: u.PacketTimeout, AckTimeout: u.AckTimeout,
@@ -21,12 +21,12 @@ func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 		DeviceStatus: deviceStatus(u.DeviceStatus), GatewayStatus: gatewayStatus(u.GatewayStatus),
 		Spool: spool(u.Spool), Logger: s.log,
 	}
-	if cfg.Password, err = s.token("upstream.password_file", u.PasswordFile); err != nil {
+	if cfg.Password, err = readToken(s.config(), "upstream.password_file", u.PasswordFile); err != nil {
 		return cfg, err
 	}
-	if s.cfg.Said("upstream.tls") {
+	if s.config().Said("upstream.tls") {
 		if cfg.TLS, err = tlsfiles.Client(u.TLS.Client()); err != nil {
-			return cfg, s.cfg.Problem("upstream.tls", "%v", err)
+			return cfg, s.config().Problem("upstream.tls", "%v", err)
 		}
 		cfg.TLS.NextProtos = u.TLS.ALPN
 	}

@@ -93,7 +93,6 @@ func (l *listeners) dial(name string, cfg config.Listener, a *admission.Admissio
 	if err != nil {
 		return nil, err
 	}
-	l.onStop(d.End)
 	return d, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,7 +28,7 @@ type Socket struct {
 
 // Service is a running gateway.
 type Service struct {
-	cfg      *config.Config
+	current  atomic.Pointer[config.Config]
 	log      *slog.Logger
 	registry *prometheus.Registry
 	version  string // of the program; may be empty
@@ -45,7 +46,7 @@ type Service struct {
 	listeners *listeners
 	taps      *taps
 	modules   *modules.Folder // nil without a modules folder
-	ofModules moduleListeners
+	opened    openListeners
 
 	stops  []func(context.Context) error // in the order of starting
 	leaves []func(context.Context) error // stopped before connections, see Leave
@@ -69,8 +70,7 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Su
 	s.stops = append(s.stops, s.gateway.Shutdown)
 	s.upstream.service = s
 	s.handlers, s.listeners, s.taps = newHandlers(s), newListeners(s), newTaps(s)
-	s.ofModules.open = make(map[string]*moduleListener)
-	s.stops = append(s.stops, s.ofModules.end)
+	s.stops = append(s.stops, s.opened.end)
 	steps := []func(context.Context) error{
 		s.startUpstream, s.startState, s.startAdapter, s.startMetrics, s.startModules,
 		s.startListeners, from.opened,
@@ -86,8 +86,17 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Su
 	return s, nil
 }
 
-// Sockets returns the listening sockets in the order of starting, with actual ports.
-func (s *Service) Sockets() []Socket { return s.sockets }
+// config returns the configuration that the service runs with.
+func (s *Service) config() *config.Config { return s.current.Load() }
+
+// Sockets returns the listening sockets, those of devices last, with actual ports.
+func (s *Service) Sockets() []Socket {
+	list := slices.Clone(s.sockets)
+	for _, o := range s.opened.list() {
+		list = append(list, Socket{Name: o.name, Kind: o.cfg.Kind(), Addr: o.held.Addr(), Note: describe(o.cfg.Handler)})
+	}
+	return list
+}
 
 // Stop stops the service: first the watching of modules, then the gateway and its connections as
 // [gateway.Gateway.Shutdown] does, then what they used. When ctx ends, it cuts off what is left and names it in the

@@ -15,7 +15,7 @@ import (
 // startState opens the store for the state of devices. It is closed after the gateway, whose connections hand over what
 // they have not saved yet.
 func (s *Service) startState(context.Context) error {
-	switch s.cfg.Upstream.State {
+	switch s.config().Upstream.State {
 	case config.StateLocal:
 		return s.localState()
 	case config.StateBroker:
@@ -25,8 +25,8 @@ func (s *Service) startState(context.Context) error {
 }
 
 func (s *Service) localState() error {
-	u := s.cfg.Upstream
-	if err := stateFolder(u).Check(s.cfg); err != nil {
+	u := s.config().Upstream
+	if err := stateFolder(u).Check(s.config()); err != nil {
 		return err
 	}
 	store, err := state.Open(state.Config{
@@ -34,7 +34,7 @@ func (s *Service) localState() error {
 		Metrics: state.NewMetrics(s.registry),
 	})
 	if err != nil {
-		return s.cfg.Problem("upstream.state", "%v", err)
+		return s.config().Problem("upstream.state", "%v", err)
 	}
 	s.gateway.SetStateStore(store)
 	s.stops = append(s.stops, store.Close)
@@ -44,7 +44,7 @@ func (s *Service) localState() error {
 // brokerState has a connection of its own to the broker, with the gateway's account: those of devices must not use the
 // topics of states.
 func (s *Service) brokerState() error {
-	u := s.cfg.Upstream
+	u := s.config().Upstream
 	cfg, err := s.mqttConfig()
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (s *Service) brokerState() error {
 	cfg.MessageExpiry, cfg.SessionExpiry, cfg.CleanStart = 0, 0, nil
 	connector, err := mqtt.New(cfg)
 	if err != nil {
-		return s.cfg.Problem("upstream.state", "%v", err)
+		return s.config().Problem("upstream.state", "%v", err)
 	}
 	store := retained.New(retained.Config{
 		Connector: connector, Password: cfg.Password, Topic: stateTopic(u),

@@ -41,10 +41,8 @@ type heldListener struct {
 	served chan struct{} // closed when Serve has returned and the gateway owns everything that was accepted
 }
 
-func (s *Service) hold(l gateway.Listener) *heldListener {
-	h := &heldListener{Listener: l, start: s.start, closed: make(chan struct{}), served: make(chan struct{})}
-	s.held.add(h)
-	return h
+func newHeldListener(l gateway.Listener, start <-chan struct{}) *heldListener {
+	return &heldListener{Listener: l, start: start, closed: make(chan struct{}), served: make(chan struct{})}
 }
 
 // holding holds the open device sockets, and some closed ones.
@@ -140,8 +138,8 @@ func (s *Service) Leave(ctx context.Context) error {
 // gRPC handler, whose calls reach only one of the processes; nor with shared sessions, a gateway status, a spool or
 // local state, which only one process can have at a time.
 func (s *Service) DevicesMayStay() bool {
-	u := s.cfg.Upstream
-	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.LocalState() == "" &&
+	u := s.config().Upstream
+	return u.Elsewhere() && !s.config().HasGRPC() && u.Spool.Folder == "" && u.LocalState() == "" &&
 		u.GatewayStatus.Topic == "" &&
 		!s.upstream.isShared()
 }

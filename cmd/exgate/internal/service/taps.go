@@ -42,7 +42,7 @@ type listenerTaps struct {
 	shadow *shadow.Shadow // nil if the listener has no shadow
 }
 
-// add taps the listener name of settings. Close the result with the listener.
+// add taps the listener name of settings. Call set when it is served, and close with the listener.
 func (t *taps) add(
 	ctx context.Context, name string, cfg config.Listener, settings *config.Config,
 ) (*listenerTaps, error) {
@@ -69,7 +69,6 @@ func (t *taps) add(
 	if l.shadow, err = t.shadow(ctx, name, cfg.Handler, settings); err != nil {
 		return nil, errors.Join(err, point.Close(ctx))
 	}
-	t.set(name, point)
 	return l, nil
 }
 
@@ -92,11 +91,11 @@ func (l *listenerTaps) close(ctx context.Context) error {
 	return err
 }
 
-// set registers p as the capture point of the listener name.
-func (t *taps) set(name string, p *capture.Point) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.points[name] = p
+// set makes the listener's capture point the one that captures of its name use.
+func (l *listenerTaps) set() {
+	l.taps.mu.Lock()
+	defer l.taps.mu.Unlock()
+	l.taps.points[l.name] = l.point
 }
 
 // forget removes p, unless the listener has another one by now.
@@ -149,7 +148,7 @@ func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.H
 		return nil, settings.Problem(key+".wasm", "%v", err)
 	}
 	guest := cfg.Guest()
-	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name+"/shadow", module, s.cfg.ModulesCache,
+	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name+"/shadow", module, settings.ModulesCache,
 		s.log, s.handlers.wasm
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {

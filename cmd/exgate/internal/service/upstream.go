@@ -30,29 +30,29 @@ type upstream struct {
 
 // startUpstream registers the connectors with the gateway, which closes them.
 func (s *Service) startUpstream(ctx context.Context) error {
-	if !s.cfg.Upstream.Elsewhere() {
+	if !s.config().Upstream.Elsewhere() {
 		return s.startEmbedded(ctx)
 	}
 	cfg, err := s.mqttConfig()
 	if err != nil {
 		return err
 	}
-	if folder := s.cfg.Upstream.Spool.Folder; folder != "" {
-		if err := (Folder{"upstream.spool.folder", folder}).Check(s.cfg); err != nil {
+	if folder := s.config().Upstream.Spool.Folder; folder != "" {
+		if err := (Folder{"upstream.spool.folder", folder}).Check(s.config()); err != nil {
 			return err
 		}
 	}
 	cfg.Metrics = mqtt.NewMetrics(s.registry)
 	c, err := mqtt.New(cfg)
 	if err != nil {
-		return s.cfg.Problem("upstream", "%v", err)
+		return s.config().Problem("upstream", "%v", err)
 	}
 	if err := s.gateway.SetConnector(upstreamName, c); err != nil {
 		return err
 	}
 	s.upstream.elsewhere, s.upstream.metrics = c, access.NewMetrics(s.registry)
 	s.stops = append(s.stops, s.upstream.stop)
-	if s.cfg.HasShared() {
+	if s.config().HasShared() {
 		err = s.upstream.share(ctx)
 	}
 	s.watchUpstream()
@@ -61,7 +61,7 @@ func (s *Service) startUpstream(ctx context.Context) error {
 
 // startEmbedded starts the broker inside the gateway.
 func (s *Service) startEmbedded(ctx context.Context) error {
-	cfg := s.cfg.Upstream.Embedded
+	cfg := s.config().Upstream.Embedded
 	l, err := s.listen(ctx, "upstream.embedded.bind", cfg.Bind)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (s *Service) startEmbedded(ctx context.Context) error {
 	b, err := embedded.New(broker)
 	if err != nil {
 		_ = l.Close()
-		return s.cfg.Problem("upstream.embedded", "%v", err)
+		return s.config().Problem("upstream.embedded", "%v", err)
 	}
 	s.sockets = append(s.sockets, Socket{Name: "broker", Kind: "mqtt", Addr: b.Addr()})
 	s.watchUpstream()
@@ -96,7 +96,7 @@ func (s *Service) startEmbedded(ctx context.Context) error {
 func (u *upstream) connector(
 	ctx context.Context, key string, l config.Listener, settings *config.Config,
 ) (string, error) {
-	if !u.service.cfg.SharedSession(l) {
+	if !u.service.config().SharedSession(l) {
 		return upstreamName, nil
 	}
 	if u.elsewhere == nil { // possible only in the settings file of a module
@@ -112,7 +112,7 @@ func (u *upstream) share(ctx context.Context) error {
 	if u.shared != nil {
 		return nil
 	}
-	s, of := u.service, u.service.cfg.Upstream
+	s, of := u.service, u.service.config().Upstream
 	asked, err := s.authentication(u.elsewhere.Probe())
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (u *upstream) share(ctx context.Context) error {
 	})
 	if err != nil {
 		asked.close()
-		return s.cfg.Problem("upstream", "%v", err)
+		return s.config().Problem("upstream", "%v", err)
 	}
 	if err := s.gateway.SetConnector(sharedName, c); err != nil {
 		asked.close()
