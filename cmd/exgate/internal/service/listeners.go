@@ -81,13 +81,13 @@ func newListeners(s *Service) *listeners {
 func (l *listeners) prepare(
 	ctx context.Context, name string, cfg config.Listener, handler string, before *openListener,
 ) (_ *openListener, err error) {
-	o := &openListener{service: l.service, name: name, cfg: cfg, handler: handler, module: l.module}
+	o := &openListener{service: l.service, name: name, cfg: cfg, handler: handler, module: l.module, files: filesOf(cfg.Handler)}
 	defer func() {
 		if err != nil {
 			_ = o.end(ctx)
 		}
 	}()
-	if o.wiring, err = l.wire(ctx, o); err != nil {
+	if o.wiring, err = l.wire(ctx, o, false); err != nil {
 		return nil, err
 	}
 	if o.list, err = l.access(name, cfg); err != nil {
@@ -106,18 +106,21 @@ func (l *listeners) prepare(
 	return o, nil
 }
 
-// wire makes the wiring of a listener in the gateway, with its taps.
-func (l *listeners) wire(ctx context.Context, o *openListener) (wiring gateway.ListenerConfig, err error) {
-	wiring = l.wiring(o.cfg)
+// wire makes the wiring of a listener in the gateway, with new taps unless it keeps those that it has.
+func (l *listeners) wire(ctx context.Context, o *openListener, keepTaps bool) (gateway.ListenerConfig, error) {
+	wiring := l.wiring(o.cfg)
 	wiring.Handler = o.handler
-	if wiring.Connector, err = l.service.upstream.connector(ctx, "listeners."+o.name, o.cfg, l.cfg); err != nil {
+	connector, err := l.service.upstream.connector(ctx, "listeners."+o.name, o.cfg, l.cfg)
+	if err != nil {
 		return wiring, err
 	}
-	o.taps, err = l.service.taps.add(ctx, o.name, o.cfg, l.cfg)
-	if err == nil {
-		wiring.NewHandler = o.taps.newHandler
+	if !keepTaps {
+		if o.taps, err = l.service.taps.add(ctx, o.name, o.cfg, l.cfg); err != nil {
+			return wiring, err
+		}
 	}
-	return wiring, err
+	wiring.Connector, wiring.NewHandler = connector, o.taps.newHandler
+	return wiring, nil
 }
 
 // wiring converts the configuration of a listener to the gateway's type.

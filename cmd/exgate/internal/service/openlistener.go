@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,6 +27,7 @@ type openListener struct {
 	list      *accessRules
 	taps      *listenerTaps
 	held      *heldListener
+	files     [sha256.Size]byte // what filesOf says of the handler's files
 }
 
 // serve accepts devices.
@@ -35,6 +37,15 @@ func (o *openListener) serve() error {
 	}
 	o.service.held.add(o.held)
 	o.taps.set()
+	return o.admit()
+}
+
+// admit applies the limits and access rules of the listener to new connections.
+func (o *openListener) admit() error {
+	if err := o.admission.Change(limits(o.cfg)); err != nil {
+		return err
+	}
+	o.admission.SetAccess(o.list.rules)
 	o.list.watch(o.admission)
 	return nil
 }
@@ -66,7 +77,14 @@ func (o *openListener) detach() error {
 func (o *openListener) remove() error {
 	ctx, cancel := context.WithTimeout(context.Background(), detachTimeout)
 	defer cancel()
-	return errors.Join(o.service.gateway.RemoveListener(ctx, o.name), o.end(ctx))
+	g := o.service.gateway
+	err := g.RemoveListener(ctx, o.name)
+	for c := range g.Conns() { // those that stayed when the listener was opened again
+		if c.Listener() == o.name {
+			c.Close(gateway.ReasonListenerRemoved)
+		}
+	}
+	return errors.Join(err, o.end(ctx))
 }
 
 // end stops what belongs to the listener.
@@ -79,6 +97,15 @@ func (o *openListener) end(ctx context.Context) (err error) {
 		err = errors.Join(err, o.taps.close(ctx))
 	}
 	return err
+}
+
+// endUnlike stops what o does not have in common with another state of the listener.
+func (o *openListener) endUnlike(ctx context.Context, other *openListener) error {
+	o.list.end()
+	if o.taps == nil || o.taps == other.taps {
+		return nil
+	}
+	return o.taps.close(ctx)
 }
 
 // openListeners holds the listeners of the configuration and of modules.
@@ -110,6 +137,13 @@ func (a *openListeners) find(name string) *openListener {
 		return o
 	}
 	return nil
+}
+
+func (a *openListeners) isOfModule(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o := a.all[name]
+	return o != nil && o.module != ""
 }
 
 // list returns the listeners of the configuration, by name.
