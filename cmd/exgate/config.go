@@ -86,3 +86,21 @@ func load(cmd *cobra.Command, file string) (*config.Config, error) {
 	}
 	return config.Load(config.Sources{File: file, Environ: os.Environ(), Flags: cmd.Flags()})
 }
+
+// loadAgain reads the configuration of a running gateway. A pipe cannot be read twice, and an empty file is one that is
+// being written: as a configuration, it would end every listener.
+func loadAgain(cmd *cobra.Command, file string) (*config.Config, error) {
+	if file == "" {
+		return load(cmd, file)
+	}
+	switch info, err := os.Stat(file); {
+	case err != nil:
+		return nil, fmt.Errorf("reading the configuration again: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file: the configuration cannot be read again; restart exgate to change it",
+			file)
+	case info.Size() == 0:
+		return nil, fmt.Errorf("%s is empty", file)
+	}
+	return load(cmd, file)
+}

@@ -13,15 +13,20 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 )
 
-// newLogger makes the logger of a checked configuration.
-func newLogger(cfg config.Log, out *os.File) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Level))
+// newLogger makes the logger of a checked configuration, which logs what is at level or above.
+func newLogger(cfg config.Log, level *slog.LevelVar, out *os.File) *slog.Logger {
+	setLevel(level, cfg)
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainAttr}
 	if cfg.Format == "json" || cfg.Format == "auto" && !term.IsTerminal(int(out.Fd())) {
 		return slog.New(slog.NewJSONHandler(out, options))
 	}
 	return slog.New(slog.NewTextHandler(out, options))
+}
+
+func setLevel(level *slog.LevelVar, cfg config.Log) {
+	var to slog.Level
+	_ = to.UnmarshalText([]byte(cfg.Level))
+	level.Set(to)
 }
 
 // longestValue bounds a value in a log line, in bytes. The longest values are stacks of panics.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ func TestLogValuesAreHarmless(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			log := newLogger(config.Log{Level: "info", Format: format}, out)
+			log := newLogger(config.Log{Level: "info", Format: format}, new(slog.LevelVar), out)
 			log.Warn("refused", "client_id", value, "error", errors.New(value))
 			if err := out.Close(); err != nil {
 				t.Fatal(err)

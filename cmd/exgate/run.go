@@ -19,14 +19,14 @@ func newRun() *cobra.Command {
 		Short: "Run the gateway",
 		Long: `Runs the gateway until it receives SIGTERM or SIGINT. It then gives connections shutdown_timeout to end;
 a second signal makes it exit at once. A signal repeated within 100 ms counts once, because supervisors and shells often
-deliver it twice. SIGUSR2, like exgate upgrade, starts a new process that takes over the listening sockets. SIGHUP is
-logged and ignored: to apply a changed configuration, upgrade or restart. SIGQUIT prints the stacks of all goroutines
-and exits.
+deliver it twice. SIGUSR2, like exgate upgrade, starts a new process that takes over the listening sockets. SIGHUP, like
+exgate reload, applies a changed configuration without a new process. SIGQUIT prints the stacks of all goroutines and
+exits.
 
 Environment variables override the configuration file, and flags override both: log.level in the file is
 EXGATE_LOG__LEVEL in the environment and --set log.level=debug on the command line. An empty variable counts as unset.
-The file may be a pipe, as in -c <(command), but an upgrade cannot read it again. Without any listener, exgate runs a
-demo: a line protocol at 127.0.0.1:7993. To see the most common settings, run exgate config default.
+The file may be a pipe, as in -c <(command), but neither a reload nor an upgrade can read it again. Without any
+listener, exgate runs a demo: a line protocol at 127.0.0.1:7993. To see the most common settings, run exgate config default.
 
 Addresses are printed to standard output, logs go to standard error.
 
@@ -49,7 +49,11 @@ the command line or the configuration is invalid, which includes a port in use o
 			}
 			cfg, err := load(cmd, file)
 			if err == nil {
-				err = run(cmd, &running{cfg: cfg, program: program}, received, predecessor, inherited)
+				g := &running{
+					cfg: cfg, program: program,
+					load: func() (*config.Config, error) { return loadAgain(cmd, file) },
+				}
+				err = run(cmd, g, received, predecessor, inherited)
 			}
 			predecessor.Failed(err)
 			return err
@@ -63,17 +67,13 @@ the command line or the configuration is invalid, which includes a port in use o
 func run(cmd *cobra.Command, g *running, received *processSignals, predecessor *upgrade.Predecessor,
 	inherited []sockets.SocketFile,
 ) error {
-	g.signals, g.log = received.asked, newLogger(g.cfg.Log, os.Stderr)
+	g.signals, g.hangups, g.log = received.asked, received.reload, newLogger(g.cfg.Log, &g.level, os.Stderr)
 	slog.SetDefault(g.log)
 	received.receiveStops()
 	received.pass(g.log)
 	defer received.stop()
 
-	for _, warning := range g.cfg.Warnings() {
-		g.log.Warn("check this setting: it is probably not what you meant", "where", warning.Where, "setting",
-			warning.Key,
-			"warning", warning.Text)
-	}
+	g.warn(g.cfg)
 	if err := g.start(cmd.Context(), predecessor, inherited); err != nil {
 		return err
 	}

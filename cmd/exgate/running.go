@@ -19,11 +19,15 @@ import (
 type running struct {
 	cfg      *config.Config
 	log      *slog.Logger
+	level    slog.LevelVar // of log
 	program  upgrade.Program
+	load     func() (*config.Config, error) // reads the configuration again
 	signals  <-chan os.Signal
+	hangups  <-chan struct{}
 	sockets  *sockets.Sockets
 	control  *control.Server
 	upgrades chan *control.Request
+	reloads  chan *control.Request
 	service  *service.Service
 }
 
@@ -54,9 +58,10 @@ func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, i
 
 // listenControl accepts requests from other exgate commands.
 func (g *running) listenControl() (*control.Server, error) {
-	g.upgrades = make(chan *control.Request)
+	g.upgrades, g.reloads = make(chan *control.Request), make(chan *control.Request)
 	return control.Listen(g.log, map[string]control.Handler{
 		upgrade.RequestName: upgrade.Handler(g.upgrades),
+		reloadRequest:       upgrade.Handler(g.reloads),
 		captureRequest:      g.capture,
 	})
 }
@@ -78,6 +83,12 @@ func (g *running) untilEnded() error {
 				return g.end(received)
 			}
 		case request = <-g.upgrades:
+		case <-g.hangups:
+			g.reload(nil)
+			continue
+		case request = <-g.reloads:
+			g.reload(request)
+			continue
 		}
 		if ended, err := g.replace(request); ended {
 			return err

@@ -12,13 +12,14 @@ import (
 // process of a unit, and docker and shells forward signals, so one request often arrives twice.
 const sameRequest = 100 * time.Millisecond
 
-// processSignals receives the signals of a running gateway and passes on SIGTERM and SIGINT (stop) and SIGUSR2
-// (upgrade).
+// processSignals receives the signals of a running gateway and passes on SIGTERM and SIGINT (stop), SIGUSR2 (upgrade)
+// and SIGHUP (reload).
 //
-// SIGHUP and SIGUSR1 are logged and ignored. SIGPIPE is ignored, because a closed log pipeline must not end the
+// SIGUSR1 is logged and ignored. SIGPIPE is ignored, because a closed log pipeline must not end the
 // gateway. SIGQUIT is left to the Go runtime, which prints all goroutines and exits with code 2.
 type processSignals struct {
 	asked    chan os.Signal
+	reload   chan struct{} // requests to reload; several at once are one
 	received chan os.Signal
 	done     chan struct{}
 }
@@ -26,7 +27,10 @@ type processSignals struct {
 // receiveSignals starts receiving every signal except SIGTERM and SIGINT, which end the process at once while it reads
 // its configuration. Signals that arrive before pass are kept.
 func receiveSignals() *processSignals {
-	s := &processSignals{asked: make(chan os.Signal, 2), received: make(chan os.Signal, 8), done: make(chan struct{})}
+	s := &processSignals{
+		asked: make(chan os.Signal, 2), reload: make(chan struct{}, 1), received: make(chan os.Signal, 8),
+		done: make(chan struct{}),
+	}
 	signal.Notify(s.received, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGPIPE)
 	return s
 }
@@ -42,8 +46,10 @@ func (s *processSignals) pass(log *slog.Logger) {
 		for received := range s.received {
 			switch {
 			case received == syscall.SIGHUP:
-				log.Warn("SIGHUP is ignored: exgate cannot read its configuration again while it runs; to apply a " +
-					"changed one, use exgate upgrade or restart it")
+				select {
+				case s.reload <- struct{}{}:
+				default:
+				}
 			case received == syscall.SIGUSR1:
 				log.Warn("SIGUSR1 is ignored: it has no meaning for exgate")
 			case received == syscall.SIGPIPE || repeats.has(received, time.Now()):

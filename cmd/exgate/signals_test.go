@@ -34,16 +34,16 @@ func TestRepeatedSignals(t *testing.T) {
 		"impatience":   {[]sent{{0, term}, {100 * time.Millisecond, term}}, []os.Signal{term, term}},
 		"another kind": {[]sent{{0, term}, {time.Millisecond, interrupt}}, []os.Signal{term, interrupt}},
 		"upgrades":     {[]sent{{0, upgrade}, {time.Millisecond, upgrade}}, []os.Signal{upgrade, upgrade}},
-		"ignored ones": {
-			[]sent{{0, syscall.SIGHUP}, {0, syscall.SIGPIPE}, {0, syscall.SIGUSR1}, {0, term}},
+		"others": {
+			[]sent{{0, syscall.SIGHUP}, {0, syscall.SIGHUP}, {0, syscall.SIGPIPE}, {0, syscall.SIGUSR1}, {0, term}},
 			[]os.Signal{term},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &processSignals{
-					asked: make(chan os.Signal, 8), received: make(chan os.Signal),
-					done: make(chan struct{}),
+					asked: make(chan os.Signal, 8), reload: make(chan struct{}, 1),
+					received: make(chan os.Signal), done: make(chan struct{}),
 				}
 				s.pass(slog.New(slog.DiscardHandler))
 				var now time.Duration
@@ -123,6 +123,6 @@ func TestHangUpWhileStarting(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.await("Press Ctrl-C to stop")
-	g.await("SIGHUP is ignored")
+	g.await("/dev/fd/3 is not a file: the configuration cannot be read again")
 	g.await("SIGUSR1 is ignored")
 }

@@ -14,8 +14,7 @@ import (
 // Plan is what another configuration changes in the running service.
 type Plan struct {
 	Changes []Change
-
-	next *config.Config
+	Next    *config.Config
 }
 
 // Change is one step of a plan.
@@ -79,7 +78,7 @@ var settable = []string{"log.level", "max_connections", "shutdown_timeout", "upg
 // Plan returns what changes with the configuration next, in the order in which it is done. The error is of type
 // [config.Problems] if next has settings that only a new process can use.
 func (s *Service) Plan(next *config.Config) (Plan, error) {
-	p := Plan{next: next}
+	p := Plan{Next: next}
 	byListener := make(map[string][]string)
 	var set []string
 	var problems config.Problems

@@ -17,11 +17,11 @@ func (s *Service) Apply(ctx context.Context, p Plan) (err error) {
 	if s.stopping.Load() {
 		return errStopping
 	}
-	if err := s.readyFor(ctx, p.next); err != nil {
+	if err := s.readyFor(ctx, p.Next); err != nil {
 		return err
 	}
-	r := reload{service: s, next: p.next, handlers: *s.handlers, listeners: *s.listeners}
-	r.handlers.cfg, r.listeners.cfg = p.next, p.next
+	r := reload{service: s, next: p.Next, handlers: *s.handlers, listeners: *s.listeners}
+	r.handlers.cfg, r.listeners.cfg = p.Next, p.Next
 	if err := r.retain(p); err != nil {
 		s.opener.Undo()
 		return err
