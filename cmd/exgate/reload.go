@@ -28,9 +28,9 @@ func newReload() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Apply a changed configuration to a running gateway",
-		Long: `Makes a running gateway read its configuration again, from the same file, environment and flags, and prints what
-changes. Listeners, with their handlers, limits, access lists and certificates, are added, changed and removed; all
-others keep their sockets and devices. New settings of a listener are for its new connections: devices that are
+		Long: `Makes a running gateway read its configuration again, from the same file, environment and flags, and
+prints what changes. Listeners, with their handlers, limits, access lists and certificates, are added, changed and
+removed; all others keep their sockets and devices. New settings of a listener are for its new connections: devices that are
 connected keep the old ones until they reconnect. Devices must reconnect only if their listener is removed, or if the
 socket of a UDP or DTLS listener is set up again; --dry-run says how many before anything is done.
 
@@ -47,7 +47,8 @@ use, such as upstream.url, is refused: see exgate upgrade. kill -HUP does the sa
 			outcome, err := control.Ask(cmd.Context(), pid, reloadRequest, args, control.Answers{})
 			switch refused := (control.AnswerError{}); {
 			case errors.Is(err, errors.ErrUnsupported):
-				return fmt.Errorf("exgate reload needs Linux: here, run kill -HUP %d and read the log of that process", pid)
+				return fmt.Errorf("exgate reload needs Linux: here, run kill -HUP %d and read the log of that process",
+					pid)
 			case errors.As(err, &refused):
 				return fmt.Errorf("process %d keeps its configuration:\n%w", pid, err)
 			case err != nil:

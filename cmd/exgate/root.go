@@ -36,8 +36,8 @@ is invalid.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newRun(), newConfig(), newDoctor(), newModule(), newReload(), newUpgrade(), newCapture(), newSpool(), newPub(),
-		newSub(), newVersion())
+	root.AddCommand(newRun(), newConfig(), newDoctor(), newModule(), newReload(), newUpgrade(), newCapture(),
+		newSpool(), newPub(), newSub(), newVersion())
 	return root
 }
 

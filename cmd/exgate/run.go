@@ -26,7 +26,8 @@ exits.
 Environment variables override the configuration file, and flags override both: log.level in the file is
 EXGATE_LOG__LEVEL in the environment and --set log.level=debug on the command line. An empty variable counts as unset.
 The file may be a pipe, as in -c <(command), but neither a reload nor an upgrade can read it again. Without any
-listener, exgate runs a demo: a line protocol at 127.0.0.1:7993. To see the most common settings, run exgate config default.
+listener, exgate runs a demo: a line protocol at 127.0.0.1:7993. To see the most common settings, run exgate config
+default.
 
 Addresses are printed to standard output, logs go to standard error.
 

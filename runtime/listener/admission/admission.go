@@ -84,7 +84,7 @@ func New(cfg Config) (*Admission, error) {
 }
 
 // Change applies the limits of cfg to new connections; open ones stay, and count. A changed Ban lifts all bans. The
-// access list is not changed, nor what a listener is made with: Descriptors, DescriptorsEach, Total, Logger and Metrics.
+// access list does not change, nor do Descriptors, DescriptorsEach, Total, Logger and Metrics.
 func (a *Admission) Change(cfg Config) error {
 	if err := errors.Join(cfg.check(), cfg.Ban.check()); err != nil {
 		return fmt.Errorf("limits of listener %q: %w", a.name, err)

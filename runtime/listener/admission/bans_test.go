@@ -141,8 +141,9 @@ func TestMemoryOfBansIsBounded(t *testing.T) {
 		none.Failed()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if b.bans.Load().failing.len() > 0 || b.bans.Load().jailed.len() > 0 || len(b.bans.Load().failing.entries) > 0 ||
-			len(b.bans.Load().jailed.entries) > 0 {
+		bans := b.bans.Load()
+		if bans.failing.len() > 0 || bans.jailed.len() > 0 || len(bans.failing.entries) > 0 ||
+			len(bans.jailed.entries) > 0 {
 			t.Error("somebody is remembered for ever")
 		}
 	})

@@ -81,7 +81,9 @@ func newListeners(s *Service) *listeners {
 func (l *listeners) prepare(
 	ctx context.Context, name string, cfg config.Listener, handler string, before *openListener,
 ) (_ *openListener, err error) {
-	o := &openListener{service: l.service, name: name, cfg: cfg, handler: handler, module: l.module, files: filesOf(cfg.Handler)}
+	o := &openListener{
+		service: l.service, name: name, cfg: cfg, handler: handler, module: l.module, files: filesOf(cfg.Handler),
+	}
 	defer func() {
 		if err != nil {
 			_ = o.end(ctx)

@@ -129,7 +129,7 @@ func (s *Service) changeOf(name string, keys []string, next *config.Config) (Cha
 	case slices.ContainsFunc(keys, func(key string) bool { return needsSocket(key, then) }):
 		c.Does, c.Ends = StepReopen, now.endsWithSocket()
 	default:
-		if print := filesOf(then.Handler); print != now.files {
+		if files := filesOf(then.Handler); files != now.files {
 			c.files = true
 			if !slices.ContainsFunc(keys, ofHandler) {
 				c.Keys = append(slices.Clone(keys), "handler (its files)")

@@ -93,7 +93,9 @@ func (s *Service) config() *config.Config { return s.current.Load() }
 func (s *Service) Sockets() []Socket {
 	list := slices.Clone(s.sockets)
 	for _, o := range s.opened.list() {
-		list = append(list, Socket{Name: o.name, Kind: o.cfg.Kind(), Addr: o.held.Addr(), Note: describe(o.cfg.Handler)})
+		list = append(list, Socket{
+			Name: o.name, Kind: o.cfg.Kind(), Addr: o.held.Addr(), Note: describe(o.cfg.Handler),
+		})
 	}
 	return list
 }

@@ -148,8 +148,8 @@ func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.H
 		return nil, settings.Problem(key+".wasm", "%v", err)
 	}
 	guest := cfg.Guest()
-	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name+"/shadow", module, settings.ModulesCache,
-		s.log, s.handlers.wasm
+	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name+"/shadow", module,
+		settings.ModulesCache, s.log, s.handlers.wasm
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
 		return nil, settings.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, guest.Name, err))
