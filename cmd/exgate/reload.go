@@ -30,9 +30,9 @@ func newReload() *cobra.Command {
 		Short: "Apply a changed configuration to a running gateway",
 		Long: `Makes a running gateway read its configuration again, from the same file, environment and flags, and
 prints what changes. Listeners, with their handlers, limits, access lists and certificates, are added, changed and
-removed; all others keep their sockets and devices. New settings of a listener are for its new connections: devices that are
-connected keep the old ones until they reconnect. Devices must reconnect only if their listener is removed, or if the
-socket of a UDP or DTLS listener is set up again; --dry-run says how many before anything is done.
+removed; all others keep their sockets and devices. New settings of a listener are for its new connections: devices
+that are connected keep the old ones until they reconnect. Devices must reconnect only if their listener is removed, or
+if the socket of a UDP or DTLS listener is set up again; --dry-run says how many before anything is done.
 
 If anything is wrong, nothing changes, and every mistake is printed with its file and line. What only a new process can
 use, such as upstream.url, is refused: see exgate upgrade. kill -HUP does the same, and logs the outcome.`,

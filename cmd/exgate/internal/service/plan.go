@@ -127,7 +127,7 @@ func (s *Service) changeOf(name string, keys []string, next *config.Config) (Cha
 	case now == nil:
 		c.Does = StepAdd
 	case slices.ContainsFunc(keys, func(key string) bool { return needsSocket(key, then) }):
-		c.Does, c.Ends = StepReopen, now.endsWithSocket()
+		c.Does, c.Ends = StepReopen, now.takesConnections()
 	default:
 		if files := filesOf(then.Handler); files != now.files {
 			c.files = true
@@ -153,7 +153,7 @@ func needsSocket(key string, l config.Listener) bool {
 		"listener_bytes_per_second", "listener_messages_per_second":
 		return false
 	case "idle_timeout":
-		return l.Datagram()
+		return l.Datagram() || l.Dials()
 	}
 	return true
 }
