@@ -28,8 +28,8 @@ type Config struct {
 	// Module is the .wasm file. It is required.
 	Module []byte
 
-	// GuestConfig is passed to the guest's exproto_v1_init unchanged, or with the script if the module is one of package
-	// script. If zero, the guest gets no bytes.
+	// GuestConfig is passed to the guest's exproto_v1_init unchanged, or with the script if the module is one of
+	// package script. If zero, the guest gets no bytes.
 	GuestConfig []byte
 
 	// Unmetered says what to do with a module that cannot be metered. If zero, UnmeteredRefuse.

@@ -66,6 +66,9 @@ func TestAlarms(t *testing.T) {
 			}
 		})
 		handlertest.RunAlarms(t, language, func(*testing.T) gateway.HandlerFactory { return shared{e} })
+		if language == "JavaScript" {
+			continue // scripts cannot publish with properties yet
+		}
 		handlertest.RunProperties(t, language, func(*testing.T) gateway.HandlerFactory { return shared{e} })
 	}
 }

@@ -15,7 +15,9 @@ type Peaks struct {
 }
 
 // Peaks returns the most that was used since the engine was made.
-func (e *Engine) Peaks() Peaks { return Peaks{Fuel: e.peaks.fuel.Load(), Memory: e.peaks.memory.Load()} }
+func (e *Engine) Peaks() Peaks {
+	return Peaks{Fuel: e.peaks.fuel.Load(), Memory: e.peaks.memory.Load()}
+}
 
 type peaks struct{ fuel, memory atomic.Uint64 }
 

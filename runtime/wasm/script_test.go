@@ -108,8 +108,8 @@ function onFrame(conn, frame) {
 }
 `
 
-// TestHostileScripts: what goes wrong in a script ends the connection with the place of the error, or, if nothing of the
-// script can go on, its instance; the next device is served.
+// TestHostileScripts: what goes wrong in a script ends the connection with the place of the error, or, if nothing of
+// the script can go on, its instance; the next device is served.
 func TestHostileScripts(t *testing.T) {
 	for word, want := range map[string]struct {
 		reason gateway.CloseReason

@@ -171,7 +171,8 @@ func TestCodec(t *testing.T) {
 	g.Result(conn, 1, hostabi.CodeSuccess, "")
 	called(t, g, "subscribe CONN token=3 \"192.0.2.1/down\" qos=1\nresume CONN")
 	g.Bytes(conn, "\x01\x02")
-	called(t, g, "log 4 \"decoding: old\"\npublish CONN token=0 \"tanks/192.0.2.1\" qos=1 \"{\\\"port\\\":7,\\\"level\\\":258}\"")
+	called(t, g, "log 4 \"decoding: old\"\n"+
+		"publish CONN token=0 \"tanks/192.0.2.1\" qos=1 \"{\\\"port\\\":7,\\\"level\\\":258}\"")
 	g.Bytes(conn, "\x01")
 	called(t, g, "log 8 \"decoding: too short\"")
 	g.Messages(conn, hostabi.Message{Topic: "192.0.2.1/down", Payload: []byte(`{"valve": 9}`)})

@@ -9,8 +9,8 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Handler is the implementation of a protocol: a module in the modules folder, a module or a script in a file, or a gRPC
-// service.
+// Handler is the implementation of a protocol: a module in the modules folder, a module or a script in a file, or a
+// gRPC service.
 type Handler struct {
 	Module     string      `koanf:"module"`
 	Wasm       string      `koanf:"wasm" path:"file"`

@@ -133,8 +133,8 @@ func (r rules) listener(key string, l Listener) {
 	}
 	if !l.Handler.There() {
 		if !broken {
-			r.problem(key, "needs handler.wasm, the path of a module, handler.script, the path of a script in JavaScript, "+
-				"handler.module, the name of one in the folder modules, "+
+			r.problem(key, "needs handler.wasm, the path of a module, handler.script, the path of a script in "+
+				"JavaScript, handler.module, the name of one in the folder modules, "+
 				"or handler.grpc, the host:port of a handler service")
 		}
 		return

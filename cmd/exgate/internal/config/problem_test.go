@@ -90,7 +90,9 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		"empty listener": {
 			"listeners:\n  a:\n",
 			"exgate.yaml:2: listeners.a: needs bind, the address that devices connect to, such as :7993\n" +
-				"exgate.yaml:2: listeners.a: needs handler.wasm, the path of a module, handler.script, the path of a script in JavaScript, handler.module, the name of " +
+				"exgate.yaml:2: listeners.a: needs handler.wasm, the path of a module, " +
+				"handler.script, the path of a script in " +
+				"JavaScript, handler.module, the name of " +
 				"one in the folder modules, or handler.grpc, the host:port of a handler service",
 		},
 		"both handlers": {
@@ -100,7 +102,9 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"neither handler": {
 			"listeners:\n  a:\n    bind: :1\n    handler: {}\n",
-			"exgate.yaml:2: listeners.a: needs handler.wasm, the path of a module, handler.script, the path of a script in JavaScript, handler.module, the name of one " +
+			"exgate.yaml:2: listeners.a: needs handler.wasm, the path of a module, " +
+				"handler.script, the path of a script in " +
+				"JavaScript, handler.module, the name of one " +
 				"in the folder modules, or handler.grpc, the host:port of a handler service",
 		},
 		"missing module": {

@@ -23,9 +23,12 @@ var templates embed.FS
 
 // language describes the files of a new module.
 type language struct {
-	name  string
-	test  string                                 // the command that tests the module natively; empty for scripts, which are not built
-	files map[string]string                      // templates and the files they become; NAME stands for the name of the module
+	name string
+
+	// test is the command that tests the module natively. It is empty for scripts, which are not built.
+	test string
+
+	files map[string]string                      // templates and what they become; NAME is the name of the module
 	what  []file                                 // descriptions for the README
 	sdk   func(path string) (to string, ok bool) // nil if there is none to copy
 }

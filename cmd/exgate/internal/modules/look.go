@@ -22,7 +22,8 @@ type files struct {
 }
 
 func (a files) same(b files) bool {
-	return a.ending == b.ending && sameFile(a.module, b.module) && sameFile(a.settings, b.settings) && textOf(a.err) == textOf(b.err)
+	return a.ending == b.ending && sameFile(a.module, b.module) && sameFile(a.settings, b.settings) &&
+		textOf(a.err) == textOf(b.err)
 }
 
 func textOf(err error) string {

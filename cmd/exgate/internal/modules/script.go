@@ -53,8 +53,8 @@ type ScriptConfig struct {
 	Versions *rollout.Metrics
 }
 
-// ScriptFile is a handler in one file. A saved file is swapped in while devices are connected, as in a [Folder]; a broken
-// one changes nothing.
+// ScriptFile is a handler in one file. A saved file is swapped in while devices are connected, as in a [Folder]; a
+// broken one changes nothing.
 type ScriptFile struct {
 	*rollout.Module
 	config  ScriptConfig

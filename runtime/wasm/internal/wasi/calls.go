@@ -35,8 +35,8 @@ const (
 
 var processStart = time.Now()
 
-// clockTime reads a clock. The processor time of the process is the fuel that the event has used, as nanoseconds: a unit
-// is about one, and the same event takes as much each time.
+// clockTime reads a clock. The processor time of the process is the fuel that the event has used, as nanoseconds: a
+// unit is about one, and the same event takes as much each time.
 func clockTime(g Guest, m api.Memory, s []uint64) errno {
 	var now int64
 	switch uint32(s[0]) {
