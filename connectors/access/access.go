@@ -28,7 +28,8 @@ func PublishOf(props *gateway.Properties) Action {
 // Refused is the result of a publish to topic that is not allowed.
 func Refused(props *gateway.Properties, topic string) gateway.Result {
 	if PublishOf(props) == PublishRetained {
-		return gateway.Refuse(gateway.CodePermissionDeny, "publishing a retained message to %.100q is not allowed", topic)
+		return gateway.Refuse(gateway.CodePermissionDeny, "publishing a retained message to %.100q is not allowed",
+			topic)
 	}
 	return gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", topic)
 }

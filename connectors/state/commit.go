@@ -22,7 +22,6 @@ type entry struct {
 	value  []byte
 	dones  []gateway.Done
 	result gateway.Result
-	size   int64 // of the value that was on disk before, as the committer found it
 }
 
 // save replaces the value of key that waits, or adds one.

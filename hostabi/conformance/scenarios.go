@@ -58,7 +58,8 @@ func Names() []string {
 // conclude adds the checks that cover all scenarios.
 func (r *run) conclude() {
 	s := r.seen
-	r.none("actions_valid", s.badAction, "the guest returned action ", "all actions were CONTINUE, PAUSE, CLOSE or FAIL")
+	r.none("actions_valid", s.badAction, "the guest returned action ",
+		"all actions were CONTINUE, PAUSE, CLOSE or FAIL")
 	r.none("calls_own_connections", s.foreign, "", "no call was for a connection that never existed")
 	r.none("calls_open_connections", s.late, "after CLOSED ", "no call was for a connection after its CLOSED")
 	if s.inClosed != "" {

@@ -8,8 +8,8 @@ import (
 )
 
 // Check parses a whole module as strictly as [Rewrite], with the same errors, and returns it without custom sections,
-// but for well-formed function names if o.Names is set. Call it before a compiler sees a module: compilers trust counts,
-// and 30 bytes may announce four billion locals. Beyond what Rewrite accepts, Check allows tail calls, extended
+// except well-formed function names if o.Names is set. Call it before a compiler sees a module: compilers trust
+// counts, and 30 bytes may announce four billion locals. Beyond what Rewrite accepts, Check allows tail calls, extended
 // constants, and functions of up to 8 MiB with 50,000 locals. A zero limit means the highest one allowed.
 func Check(wasm []byte, o Options) ([]byte, error) {
 	m, err := check(wasm, o)

@@ -153,8 +153,8 @@ type DebugLogger struct{ Logger *slog.Logger }
 
 // Infof implements [pebble.Logger], as do the other methods.
 func (l DebugLogger) Infof(format string, args ...any)  { l.log(format, args) }
-func (l DebugLogger) Errorf(format string, args ...any) { l.log(format, args) } //nolint:revive // see Infof
-func (l DebugLogger) Fatalf(format string, args ...any) { l.log(format, args) } //nolint:revive // see Infof
+func (l DebugLogger) Errorf(format string, args ...any) { l.log(format, args) }
+func (l DebugLogger) Fatalf(format string, args ...any) { l.log(format, args) }
 
 func (l DebugLogger) log(format string, args []any) {
 	l.Logger.Debug("message from the database", "text", fmt.Sprintf(format, args...))

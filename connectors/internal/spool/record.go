@@ -77,7 +77,8 @@ func decode(b []byte) (Record, error) {
 		return Record{}, errRecord
 	}
 	r := Record{
-		Topic: string(rest[:topic]), QoS: b[1] &^ flagRetain, At: at, Retain: b[1]&flagRetain != 0, Expiry: uint32(expiry),
+		Topic: string(rest[:topic]), QoS: b[1] &^ flagRetain, At: at, Retain: b[1]&flagRetain != 0,
+		Expiry: uint32(expiry),
 	}
 	body := append([]byte(nil), rest[topic:]...)
 	if properties > 0 {

@@ -84,8 +84,8 @@ type Config struct {
 	// end sessions, so the broker must allow it to gateways only. If zero, exgate/control.
 	ControlTopic string
 
-	// StateTopic is the prefix of the topics with the states of devices, which devices can neither publish nor subscribe
-	// to. Optional.
+	// StateTopic is the prefix of the topics with the states of devices, which devices can neither publish to nor
+	// subscribe to. Optional.
 	StateTopic string
 
 	// DeviceStatus publishes which devices are connected. If its Topic is zero, it is off.

@@ -2,9 +2,9 @@ package exproto
 
 // Conn is the connection of one device. Its methods do not block and may be called in any event of any connection.
 //
-// The broker answers Authenticate, Publish, Subscribe and Unsubscribe, the gateway SaveState. If they return Success, done is called once, in
-// a later event; any other Code means that the call was refused, and done is not called. If done is nil, no answer is
-// requested.
+// Authenticate, Publish, Subscribe, Unsubscribe and SaveState are answered: if they return Success, done is called in a
+// later event, once; any other Code means that the call was refused, and done is not called. If done is nil, no answer
+// is requested.
 type Conn struct {
 	id      int64
 	host    host
@@ -48,8 +48,8 @@ func (c *Conn) SetTimer(id uint32, ms int32) Code { return c.host.SetTimer(c.id,
 // SaveState replaces the state that the gateway keeps for this device and module: at most 4 KiB, unless it is
 // configured otherwise. It comes back as [Result].State of the device's next Authenticate, also after a restart and for
 // a newer version of the module; an empty one deletes it. Save whenever something has changed: what is saved within
-// half a second is written once. done, if not nil, is called once it is durable. It needs a gateway with minor version 1
-// of the contract; Unsupported means that the gateway keeps no state.
+// half a second is written once. done, if not nil, is called once it is durable. It needs minor version 1 of the
+// contract; Unsupported means that the gateway keeps no state.
 func (c *Conn) SaveState(state []byte, done func(Result)) Code {
 	token := c.expect(done)
 	return c.settle(token, c.host.SaveState(c.id, token, state))

@@ -181,8 +181,8 @@ token 4294967295 answered SUCCESS`)
 func TestOtherCalls(t *testing.T) {
 	d, _ := start(t)
 	d.Receive("others")
-	expect(t, d.Calls(), "start_timer type=0 seconds=30\nset_timer id=3 ms=250\nset_timer id=3 ms=-1\nsave_state \"7\"\n"+
-		"resume\nclose \"done\"")
+	expect(t, d.Calls(), "start_timer type=0 seconds=30\nset_timer id=3 ms=250\nset_timer id=3 ms=-1\n"+
+		"save_state \"7\"\nresume\nclose \"done\"")
 	expect(t, d.Sent(), "sent")
 }
 

@@ -87,8 +87,8 @@ func (c *Conn) Authenticate(client *ClientInfo, password string) error {
 	}})
 }
 
-// State returns what SaveState saved last for this device and handler, as it came with the result of Authenticate. It is
-// nil before that, and if nothing is kept.
+// State returns what SaveState saved last for this device and handler, as it came with the result of Authenticate. It
+// is nil before that, and if nothing is kept.
 func (c *Conn) State() []byte { return c.gateway.state() }
 
 // SaveState replaces the state that the gateway keeps for this device and handler: at most 4 KiB, unless it is

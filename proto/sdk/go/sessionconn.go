@@ -220,8 +220,8 @@ func (g *sessionCalls) end() {
 
 // size estimates the size of a command.
 func size(command *handlerv1.Command) int {
-	return commandOverhead + len(command.GetSend()) + len(command.GetSaveState().GetState()) + len(command.GetPublish().GetPayload()) +
-		len(command.GetRawPublish().GetPayload())
+	return commandOverhead + len(command.GetSend()) + len(command.GetSaveState().GetState()) +
+		len(command.GetPublish().GetPayload()) + len(command.GetRawPublish().GetPayload())
 }
 
 const commandOverhead = 64

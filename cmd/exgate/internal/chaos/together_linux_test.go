@@ -194,7 +194,8 @@ func startOnSmallDisk(t *testing.T, broker string, m mode) (*exgate, smallDisk) 
 	}
 	text := fmt.Sprintf(configuration, "chaos", filepath.Join(workshop, "modules"), g.metrics, broker,
 		"\n  spool: {folder: "+filepath.Join(disk, "spool")+", drain_rate: 100000}"+
-			"\n  device_status: {topic: \"status/${clientid}\"}\n  reconnect_delay: 200ms"+m.settings, g.devices, "builtin:line", "") +
+			"\n  device_status: {topic: \"status/${clientid}\"}\n  reconnect_delay: 200ms"+m.settings, g.devices,
+		"builtin:line", "") +
 		fmt.Sprintf("  probe: {bind: %q, handler: {wasm: %q}}\n", g.trapping, probe)
 	if err := os.WriteFile(g.file(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

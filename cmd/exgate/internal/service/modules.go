@@ -16,8 +16,8 @@ func (s *Service) startModules(ctx context.Context) error {
 		needed = append(needed, s.config().Listeners[name].Handler.Module)
 	}
 	folder, err := modules.Open(ctx, modules.Config{
-		Path: s.config().Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.config().ModulesCache, Logger: s.log,
-		Guests: s.handlers.wasm, Versions: s.handlers.versions, Metrics: modules.NewMetrics(s.registry),
+		Path: s.config().Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.config().ModulesCache,
+		Logger: s.log, Guests: s.handlers.wasm, Versions: s.handlers.versions, Metrics: modules.NewMetrics(s.registry),
 		Needed: needed,
 	})
 	if err != nil {

@@ -17,8 +17,9 @@ func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 		KeepAlive: u.KeepAlive, SessionExpiry: u.SessionExpiry, CleanStart: u.CleanStart,
 		MaxDials: u.MaxDials, ReconnectDelay: u.ReconnectDelay,
 		ReceiveMaximum: uint16(u.ReceiveMaximum), MaxPacketSize: uint32(u.MaxPacketSize),
-		ControlTopic: u.ControlTopic, StateTopic: stateTopic(u), MessageExpiry: u.MessageExpiry, UserProperties: u.UserProperties,
-		DeviceStatus: deviceStatus(u.DeviceStatus), GatewayStatus: gatewayStatus(u.GatewayStatus),
+		ControlTopic: u.ControlTopic, StateTopic: stateTopic(u), MessageExpiry: u.MessageExpiry,
+		UserProperties: u.UserProperties,
+		DeviceStatus:   deviceStatus(u.DeviceStatus), GatewayStatus: gatewayStatus(u.GatewayStatus),
 		Spool: spool(u.Spool), Logger: s.log,
 	}
 	if cfg.Password, err = readToken(s.config(), "upstream.password_file", u.PasswordFile); err != nil {
