@@ -171,6 +171,6 @@ func below(folder string) func(string) (string, bool) {
 // goSources keeps the paths in the repository, because Go imports use them.
 func goSources(from string) (string, bool) {
 	inSDK := strings.HasPrefix(from, "sdk/go/")
-	ofHost := slices.Contains([]string{"names.go", "messages.go", "wire.go"}, from)
+	ofHost := slices.Contains([]string{"names.go", "messages.go", "properties.go", "wire.go"}, from)
 	return path.Join("hostabi", from), inSDK || ofHost
 }
