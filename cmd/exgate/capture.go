@@ -128,5 +128,10 @@ func (g *running) capture(r *control.Request) {
 		r.Failed(err)
 		return
 	}
+	if now, err := g.service.Point(args.Listener); err != nil || now != point {
+		r.Failed(fmt.Errorf("listener %s was changed or closed, which ended the capture: captured %v", args.Listener,
+			summary))
+		return
+	}
 	r.Done(fmt.Sprintf("captured %v", summary))
 }

@@ -87,11 +87,18 @@ func (g *running) reload(request *control.Request) {
 	request.Done(describePlan(plan, args.DryRun))
 }
 
+// errNoListeners refuses what is most likely a file that is cut off: every device would have to leave, and the demo
+// would start.
+var errNoListeners = errors.New("the configuration has no section listeners any more; write listeners: {} to close all")
+
 // plan reads the configuration again.
 func (g *running) plan() (service.Plan, error) {
 	next, err := g.load()
 	if err != nil {
 		return service.Plan{}, err
+	}
+	if g.cfg.HasListeners() && !next.HasListeners() {
+		return service.Plan{}, errNoListeners
 	}
 	return g.service.Plan(next)
 }

@@ -93,7 +93,8 @@ func (s *Store) openFolder() (err error) {
 // await opens the folder as soon as no other process has it open. It reports false if the store is closed first, or if
 // the folder cannot be opened.
 func (s *Store) await() bool {
-	s.cfg.Logger.Info("waiting for the state of devices, which another process has open", "folder", s.cfg.Folder)
+	s.cfg.Logger.Warn("another process has the state of devices open; devices cannot log in until it has ended",
+		"folder", s.cfg.Folder)
 	for {
 		select {
 		case <-time.After(lockInterval):

@@ -164,6 +164,7 @@ func (s *Store) forget(o *owned) {
 func (s *Store) Deliver(m gateway.Message) bool {
 	r, ok := parse(m.Payload)
 	if !ok {
+		s.noState(m)
 		return false
 	}
 	s.mu.Lock()
@@ -174,6 +175,17 @@ func (s *Store) Deliver(m gateway.Message) bool {
 	}
 	o.seen(r)
 	return true
+}
+
+// noState logs a message that is not a state. The device gets none, and its next save replaces the message.
+func (s *Store) noState(m gateway.Message) {
+	if len(m.Payload) == 0 {
+		return
+	}
+	if suppressed, ok := s.failures.Allow(time.Now()); ok {
+		s.cfg.Logger.Warn("a message below upstream.state_topic is not the state of a device; only gateways may publish "+
+			"there", "topic", m.Topic, "bytes", len(m.Payload), "suppressed", suppressed)
+	}
 }
 
 // SessionLost implements [gateway.Downlink]: the next login or save opens a new session.

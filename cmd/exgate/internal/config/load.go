@@ -102,6 +102,9 @@ func replacesDemo(file settings, said origins) bool {
 	return false
 }
 
+// HasListeners reports whether the sources configure listeners, or a folder of modules that may have some.
+func (c *Config) HasListeners() bool { return c.Said("listeners") || c.Modules != "" }
+
 // cacheFolder returns the default of modules_cache. It is empty, which means no cache, if the system has no folder for
 // caches.
 func cacheFolder() string {

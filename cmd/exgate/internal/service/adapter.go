@@ -19,9 +19,9 @@ type adapter struct {
 // adapterConnections is the number of handler connections that use the file descriptors reserved for the gateway.
 const adapterConnections = 16
 
-// startAdapter serves the adapter if a listener has a gRPC handler.
-func (s *Service) startAdapter(ctx context.Context) error {
-	if !s.config().HasGRPC() {
+// startAdapter serves the adapter, once, if a listener of cfg has a gRPC handler.
+func (s *Service) startAdapter(ctx context.Context, cfg *config.Config) error {
+	if s.adapter != nil || !cfg.HasGRPC() {
 		return nil
 	}
 	l, err := s.listen(ctx, "adapter.bind", s.config().Adapter.Bind)

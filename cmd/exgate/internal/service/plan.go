@@ -9,6 +9,7 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/internal/boundedfile"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // Plan is what another configuration changes in the running service.
@@ -119,7 +120,7 @@ func allNames(a, b *config.Config) []string {
 // changeOf returns what is done with the listener name, whose settings keys differ.
 func (s *Service) changeOf(name string, keys []string, next *config.Config) (Change, bool) {
 	now, then := s.opened.find(name), next.Listeners[name]
-	c := Change{Listener: name, Keys: keys, Devices: s.connected(name)}
+	c := Change{Listener: name, Keys: keys, Devices: s.connected(name, false)}
 	_, stays := next.Listeners[name]
 	switch {
 	case !stays:
@@ -128,6 +129,9 @@ func (s *Service) changeOf(name string, keys []string, next *config.Config) (Cha
 		c.Does = StepAdd
 	case slices.ContainsFunc(keys, func(key string) bool { return needsSocket(key, then) }):
 		c.Does, c.Ends = StepReopen, now.takesConnections()
+		if now.cfg.Datagram() {
+			c.Devices = s.connected(name, true)
+		}
 	default:
 		if files := filesOf(then.Handler); files != now.files {
 			c.files = true
@@ -175,10 +179,11 @@ func filesOf(h config.Handler) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// connected returns the number of the listener's connections.
-func (s *Service) connected(name string) (n int) {
+// connected returns the number of the listener's connections, or only of those over UDP and DTLS: others may have
+// stayed from a time when the listener had another type.
+func (s *Service) connected(name string, datagram bool) (n int) {
 	for c := range s.gateway.Conns() {
-		if c.Listener() == name {
+		if c.Listener() == name && (!datagram || c.Info().SocketType >= gateway.SocketUDP) {
 			n++
 		}
 	}

@@ -17,7 +17,7 @@ func (s *Service) Apply(ctx context.Context, p Plan) (err error) {
 	if s.stopping.Load() {
 		return errStopping
 	}
-	if err := s.readyFor(ctx, p.Next); err != nil {
+	if err := s.startAdapter(ctx, p.Next); err != nil {
 		return err
 	}
 	r := reload{service: s, next: p.Next, handlers: *s.handlers, listeners: *s.listeners}
@@ -35,14 +35,6 @@ func (s *Service) Apply(ctx context.Context, p Plan) (err error) {
 	}
 	s.opener.Settle()
 	return r.commit(ctx)
-}
-
-// readyFor starts what the first listener of a kind needs.
-func (s *Service) readyFor(ctx context.Context, next *config.Config) error {
-	if s.adapter != nil || !next.HasGRPC() {
-		return nil
-	}
-	return s.startAdapter(ctx)
 }
 
 // reload is one Apply.

@@ -410,3 +410,35 @@ func randomListeners(random *rand.Rand, binds []string) string {
 	}
 	return text
 }
+
+// TestReloadWithTheFirstHandlerService starts what gRPC handlers need, and only then.
+func TestReloadWithTheFirstHandlerService(t *testing.T) {
+	adapter := "adapter: {bind: 127.0.0.1:0}\nlisteners:\n"
+	l := goLive(t, adapter+steady)
+	if got := l.change(adapter + steady + "  g: {bind: 127.0.0.1:0, handler: {grpc: 127.0.0.1:1}}\n"); got !=
+		"+ listener g" {
+		t.Errorf("the plan is %s", got)
+	}
+	l.addr("adapter")
+	conn := dial(t, l.addr("g"))
+	defer conn.Close()
+	if got := l.change(adapter + "  steady: {bind: 127.0.0.1:0, handler: {grpc: 127.0.0.1:1}}\n" +
+		"  g: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}\n"); !strings.Contains(got, "handler.grpc") {
+		t.Errorf("the plan is %s", got)
+	}
+	d := l.device("g")
+	d.want(t, "login d", "ok")
+}
+
+// TestReloadCountsWhoStays: devices that stayed when the listener had another type do not end with its next socket.
+func TestReloadCountsWhoStays(t *testing.T) {
+	l := goLive(t, "listeners:\n  a: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}\n")
+	d := l.device("a")
+	d.want(t, "login d", "ok")
+	udp := "listeners:\n  a: {type: udp, bind: 127.0.0.1:0, handler: {wasm: builtin:line}%s}\n"
+	l.change(fmt.Sprintf(udp, ""))
+	if got := l.change(fmt.Sprintf(udp, ", udp: {queue: 8}")); !strings.HasSuffix(got, "no device is connected") {
+		t.Errorf("the plan is %s", got)
+	}
+	d.want(t, "ping", "pong")
+}

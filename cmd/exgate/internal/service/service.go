@@ -72,7 +72,9 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Su
 	s.handlers, s.listeners, s.taps = newHandlers(s), newListeners(s), newTaps(s)
 	s.stops = append(s.stops, s.opened.end)
 	steps := []func(context.Context) error{
-		s.startUpstream, s.startState, s.startAdapter, s.startMetrics, s.startModules,
+		s.startUpstream, s.startState,
+		func(ctx context.Context) error { return s.startAdapter(ctx, cfg) },
+		s.startMetrics, s.startModules,
 		s.startListeners, from.opened,
 	}
 	for _, start := range steps {
