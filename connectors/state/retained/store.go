@@ -183,8 +183,8 @@ func (s *Store) noState(m gateway.Message) {
 		return
 	}
 	if suppressed, ok := s.failures.Allow(time.Now()); ok {
-		s.cfg.Logger.Warn("a message below upstream.state_topic is not the state of a device; only gateways may publish "+
-			"there", "topic", m.Topic, "bytes", len(m.Payload), "suppressed", suppressed)
+		s.cfg.Logger.Warn("a message below upstream.state_topic is not the state of a device; only gateways may "+
+			"publish there", "topic", m.Topic, "bytes", len(m.Payload), "suppressed", suppressed)
 	}
 }
 
