@@ -52,6 +52,9 @@ func (a *adapterCalls) call(ctx context.Context, command *handlerv1.Command) (*e
 		return a.adapter.Authenticate(ctx, r)
 	case *handlerv1.Command_Publish:
 		p := x.Publish
+		if p.GetProperties() != nil {
+			return refused("this dialect has no properties: use session"), nil
+		}
 		return a.adapter.Publish(ctx, &exproto.PublishRequest{
 			Conn: a.conn, Topic: p.GetTopic(), Qos: p.GetQos(), Payload: p.GetPayload(),
 		})
@@ -67,6 +70,10 @@ func (a *adapterCalls) call(ctx context.Context, command *handlerv1.Command) (*e
 	case *handlerv1.Command_Unsubscribe:
 		return a.adapter.Unsubscribe(ctx, &exproto.UnsubscribeRequest{Conn: a.conn, Topic: x.Unsubscribe.GetTopic()})
 	default:
-		return &exproto.CodeResponse{Code: CodeParamsTypeError, Message: "this dialect has no such call"}, nil
+		return refused("this dialect has no such call"), nil
 	}
+}
+
+func refused(why string) *exproto.CodeResponse {
+	return &exproto.CodeResponse{Code: CodeParamsTypeError, Message: why}
 }

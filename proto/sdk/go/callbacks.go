@@ -72,5 +72,5 @@ func (s *callbacks) timer(r *exproto.TimerTimeoutRequest) {
 }
 
 func (s *callbacks) messages(r *exproto.ReceivedMessagesRequest) {
-	s.with(r.GetConn(), func(c *Conn) { c.handler.OnReceivedMessages(c, r.GetMessages()) })
+	s.with(r.GetConn(), func(c *Conn) { c.handler.OnReceivedMessages(c, withProperties(r.GetMessages(), nil)) })
 }

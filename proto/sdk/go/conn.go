@@ -11,12 +11,13 @@ import (
 // Conn is the connection of one device. Its methods may be called from any goroutine at any time; after the connection
 // has ended, they return [CodeNotAlive].
 type Conn struct {
-	id      string
-	info    *ConnInfo
-	client  *ClientInfo
-	resumed bool
-	handler Handler
-	gateway gateway
+	id         string
+	info       *ConnInfo
+	properties []*Property
+	client     *ClientInfo
+	resumed    bool
+	handler    Handler
+	gateway    gateway
 
 	mu sync.Mutex // held while a callback runs
 }

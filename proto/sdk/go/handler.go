@@ -55,9 +55,6 @@ func (Nothing) OnReceivedMessages(*Conn, []*Message) {}
 // OnSocketClosed does nothing.
 func (Nothing) OnSocketClosed(*Conn, string) {}
 
-// Message is a message from the broker.
-type Message = exproto.Message
-
 // ConnInfo describes a connection.
 type ConnInfo = exproto.ConnInfo
 

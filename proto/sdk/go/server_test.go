@@ -108,9 +108,13 @@ func TestUnaryCallsTheAdapter(t *testing.T) {
 	expect(t, "call", <-a.calls, "close c1")
 	tell("subscribe")
 	expect(t, "told", said.await(1), "c1 subscribed: PERMISSION_DENY: no")
+	tell("with")
+	const told = "c1 subscribed: PERMISSION_DENY: no\n" +
+		"c1 with: PARAMS_TYPE_ERROR: this dialect has no properties: use session"
+	expect(t, "told", said.await(1), told)
 	_, err = gateway.OnSocketClosed(t.Context(), &exproto.SocketClosedRequest{Conn: "c1", Reason: "normal"})
 	must(t, err)
-	expect(t, "told", said.await(1), "c1 subscribed: PERMISSION_DENY: no\nc1 closed normal, then <nil>")
+	expect(t, "told", said.await(1), told+"\nc1 closed normal, then <nil>")
 }
 
 // A connection that the process does not know comes from a gateway that held it.

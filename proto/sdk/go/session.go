@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	sessionVersion = 1
-	featureTimers  = "timers"
-	featureState   = "state"
+	sessionVersion    = 1
+	featureTimers     = "timers"
+	featureState      = "state"
+	featureProperties = "properties"
 )
 
 // sessions serves the dialect session.
@@ -31,8 +32,7 @@ type session struct {
 	cfg       *Config
 	out       *outbox
 	conns     map[uint64]*sessionConn // owned by the receiving goroutine
-	timers    bool                    // the gateway knows SetTimer
-	keeps     bool                    // the gateway knows SaveState
+	features  []string                // of the gateway
 	callbacks sync.WaitGroup
 }
 
@@ -44,9 +44,7 @@ func (s *sessions) Session(stream grpc.BidiStreamingServer[handlerv1.GatewayFram
 	}
 	ctx, cancel := context.WithCancel(stream.Context())
 	x := &session{
-		cfg: s.cfg, out: newOutbox(ctx), conns: make(map[uint64]*sessionConn),
-		timers: slices.Contains(hello.GetFeatures(), featureTimers),
-		keeps:  slices.Contains(hello.GetFeatures(), featureState),
+		cfg: s.cfg, out: newOutbox(ctx), conns: make(map[uint64]*sessionConn), features: hello.GetFeatures(),
 	}
 	written := make(chan struct{})
 	go func() {
@@ -76,8 +74,10 @@ func (s *sessions) greet(
 			"the first frame must be a hello of version %d or later; it has version %d", sessionVersion, v)
 	}
 	var used []string
-	if slices.Contains(first.GetHello().GetFeatures(), featureState) {
-		used = []string{featureState}
+	for _, feature := range []string{featureState, featureProperties} {
+		if slices.Contains(first.GetHello().GetFeatures(), feature) {
+			used = append(used, feature)
+		}
 	}
 	return first.GetHello(), stream.Send(&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{
 		Version: sessionVersion, Program: "exgate-go", WindowEvents: s.cfg.Window, Features: used,

@@ -28,7 +28,7 @@ type stream struct {
 // openSession opens a stream, of which both sides have said hello.
 func openSession(t *testing.T, address string) *stream {
 	t.Helper()
-	return openSessionWith(t, address, "timers", "state")
+	return openSessionWith(t, address, "timers", "state", "properties")
 }
 
 // openSessionWith is openSession for a gateway with these features.
@@ -147,6 +147,8 @@ func (e *echo) OnReceivedBytes(c *handler.Conn, b []byte) {
 		e.said.add("%s login: %v, state %q", c.ID(), c.Authenticate(&handler.ClientInfo{Clientid: "c"}, ""), c.State())
 	case "save":
 		e.said.add("%s saved: %v", c.ID(), c.SaveState([]byte("8")))
+	case "with":
+		e.said.add("%s with: %v", c.ID(), c.PublishWith("t", 0, nil, &handler.Properties{Retain: true}))
 	case "cancel":
 		e.said.add("%s cancelled: %v", c.ID(), c.SetTimer(3, -time.Second))
 	default:

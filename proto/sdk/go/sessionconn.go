@@ -1,7 +1,10 @@
 package handler
 
 import (
+	"slices"
 	"sync"
+
+	"google.golang.org/protobuf/proto"
 
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 )
@@ -21,12 +24,12 @@ type sessionConn struct {
 
 func (x *session) newConn(number uint64, e *handlerv1.Created) *sessionConn {
 	calls := &sessionCalls{
-		out: x.out, conn: number, timers: x.timers, keeps: x.keeps, waiting: make(map[uint64]chan *handlerv1.Result),
+		out: x.out, conn: number, features: x.features, waiting: make(map[uint64]chan *handlerv1.Result),
 	}
 	return &sessionConn{
 		Conn: &Conn{
-			id: e.GetId(), info: e.GetConninfo(), client: e.GetClientinfo(), resumed: e.GetResumed(),
-			handler: x.cfg.New(), gateway: calls,
+			id: e.GetId(), info: e.GetConninfo(), properties: e.GetProperties(), client: e.GetClientinfo(),
+			resumed: e.GetResumed(), handler: x.cfg.New(), gateway: calls,
 		},
 		session: x, number: number, calls: calls,
 	}
@@ -93,7 +96,8 @@ func (c *sessionConn) handle(e *handlerv1.Event) {
 	case *handlerv1.Event_TimerTimeout:
 		c.handler.OnTimerTimeout(c.Conn)
 	case *handlerv1.Event_Messages:
-		c.handler.OnReceivedMessages(c.Conn, e.Messages.GetMessages())
+		m := e.Messages
+		c.handler.OnReceivedMessages(c.Conn, withProperties(m.GetMessages(), m.GetProperties()))
 	case *handlerv1.Event_Closed:
 		c.handler.OnSocketClosed(c.Conn, e.Closed.GetReason())
 	case *handlerv1.Event_Drain:
@@ -109,10 +113,9 @@ func (c *sessionConn) handle(e *handlerv1.Event) {
 
 // sessionCalls is the gateway of one connection in a session.
 type sessionCalls struct {
-	out    *outbox
-	conn   uint64
-	timers bool // the gateway knows SetTimer
-	keeps  bool // the gateway knows SaveState
+	out      *outbox
+	conn     uint64
+	features []string // of the gateway
 
 	mu      sync.Mutex // guards the fields below
 	token   uint64
@@ -127,6 +130,7 @@ var (
 	errNotAlive = &Error{Code: CodeNotAlive, Message: "the connection is closed or its stream has ended"}
 	errNoTimers = &Error{Code: CodeParamsTypeError, Message: "the gateway has no timers: it needs a newer version"}
 	errNoState  = &Error{Code: CodeParamsTypeError, Message: "the gateway keeps no state: it needs a newer version"}
+	errNoProps  = &Error{Code: CodeParamsTypeError, Message: "the gateway has no properties: it needs a newer version"}
 )
 
 func (g *sessionCalls) tell(command *handlerv1.Command) error {
@@ -139,11 +143,13 @@ func (g *sessionCalls) tell(command *handlerv1.Command) error {
 
 // do sends a command and waits for its result, which the receiving goroutine delivers: callbacks may block here.
 func (g *sessionCalls) do(command *handlerv1.Command) error {
-	if command.GetSetTimer() != nil && !g.timers {
+	switch {
+	case command.GetSetTimer() != nil && !slices.Contains(g.features, featureTimers):
 		return errNoTimers
-	}
-	if command.GetSaveState() != nil && !g.keeps {
+	case command.GetSaveState() != nil && !slices.Contains(g.features, featureState):
 		return errNoState
+	case command.GetPublish().GetProperties() != nil && !slices.Contains(g.features, featureProperties):
+		return errNoProps
 	}
 	result, ok := g.begin(command)
 	if !ok {
@@ -221,7 +227,8 @@ func (g *sessionCalls) end() {
 // size estimates the size of a command.
 func size(command *handlerv1.Command) int {
 	return commandOverhead + len(command.GetSend()) + len(command.GetSaveState().GetState()) +
-		len(command.GetPublish().GetPayload()) + len(command.GetRawPublish().GetPayload())
+		len(command.GetPublish().GetPayload()) + proto.Size(command.GetPublish().GetProperties()) +
+		len(command.GetRawPublish().GetPayload())
 }
 
 const commandOverhead = 64

@@ -55,7 +55,7 @@ var (
 
 func (c *conn) OnSocketCreated(info gateway.ConnInfo) error {
 	body, err := encode(&handlerv1.Created{
-		Id: c.id, Conninfo: convert.ConnInfo(info), Properties: properties(info),
+		Id: c.id, Conninfo: convert.ConnInfo(info), Properties: propertyList(info.Properties),
 	})
 	if err != nil {
 		return err
@@ -77,23 +77,19 @@ func (c *conn) OnSocketCreated(info gateway.ConnInfo) error {
 	return nil
 }
 
-// properties converts the properties of a connection, which are UTF-8 already.
-func properties(info gateway.ConnInfo) []*handlerv1.Property {
-	var all []*handlerv1.Property
-	for _, p := range info.Properties {
-		all = append(all, &handlerv1.Property{Name: p.Name, Value: p.Value})
-	}
-	return all
-}
-
 func (c *conn) OnReceivedBytes(b []byte) error { return c.putEvent(bytesEvent, b) }
 
 func (c *conn) OnReceivedMessages(messages []gateway.Message) error {
 	c.session.mu.Lock()
-	batch := c.line.batch
+	batch, withProperties := c.line.batch, c.line.uses.properties
 	c.session.mu.Unlock()
 	for converted := range convert.Batches(messages, batch, convert.MaxBatchBytes) {
-		body, err := encode(&handlerv1.Messages{Messages: converted})
+		event := &handlerv1.Messages{Messages: converted}
+		if withProperties {
+			event.Properties = messageProperties(messages[:len(converted)])
+		}
+		messages = messages[len(converted):]
+		body, err := encode(event)
 		if err != nil {
 			return err
 		}
@@ -116,7 +112,7 @@ func (c *conn) OnAlarm(id uint32) error {
 func (c *conn) KeepsState() bool {
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()
-	return c.line != nil && c.line.keepsState
+	return c.line != nil && c.line.uses.state
 }
 
 func (c *conn) OnDrain() error { return c.putEvent(drainEvent, nil) }
@@ -288,7 +284,7 @@ func (c *conn) take(frame []byte, full int) []byte {
 // resume announces the connection on a new stream.
 func (c *conn) resume(frame []byte) []byte {
 	body, err := proto.Marshal(&handlerv1.Created{
-		Id: c.id, Conninfo: convert.ConnInfo(c.info), Properties: properties(c.info), Resumed: true,
+		Id: c.id, Conninfo: convert.ConnInfo(c.info), Properties: propertyList(c.info.Properties), Resumed: true,
 		Clientinfo: c.client,
 	})
 	if err != nil { // cannot fail: the same fields were encoded in OnSocketCreated

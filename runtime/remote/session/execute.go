@@ -61,7 +61,7 @@ func (st *stream) executeAsync(c *conn, command *command) gateway.Result {
 		}
 		return c.conn.SaveState(m.GetState(), done)
 	case orderPublish:
-		return publishing(command.Body, done, c.conn.Publish)
+		return c.publish(command.Body, done)
 	case orderSubscribe:
 		var m handlerv1.Subscribe
 		if proto.Unmarshal(command.Body, &m) != nil {
@@ -85,19 +85,29 @@ var (
 )
 
 func (st *stream) rawPublish(command *command) {
-	if result := publishing(command.Body, st.done(command), st.session.publish); !result.Ok() {
+	m, props, result := parsePublish(command.Body)
+	switch {
+	case !result.Ok():
+	case props != nil:
+		result = resultRawProperties
+	default:
+		result = st.session.publish(m.GetTopic(), m.GetQos(), m.GetPayload(), st.done(command))
+	}
+	if !result.Ok() {
 		st.settle(command, result)
 	}
 }
 
-func publishing(
-	body []byte, done gateway.Done, publish func(string, uint32, []byte, gateway.Done) gateway.Result,
-) gateway.Result {
-	var m handlerv1.Publish
-	if proto.Unmarshal(body, &m) != nil {
-		return resultMalformed
+func (c *conn) publish(body []byte, done gateway.Done) gateway.Result {
+	m, props, result := parsePublish(body)
+	switch {
+	case !result.Ok():
+		return result
+	case props == nil:
+		return c.conn.Publish(m.GetTopic(), m.GetQos(), m.GetPayload(), done)
+	default:
+		return c.conn.PublishWith(m.GetTopic(), m.GetQos(), m.GetPayload(), props, done)
 	}
-	return publish(m.GetTopic(), m.GetQos(), m.GetPayload(), done)
 }
 
 func (c *conn) startTimer(body []byte) gateway.Result {

@@ -19,7 +19,7 @@ type line struct {
 	node       string       // the gateway's name
 	limits     windowLimits // of each window
 	batch      int          // maximum number of messages in an event
-	keepsState bool         // the handler uses featureState
+	uses       features     // of the handler
 	ready      []*conn      // connections with events to send, in order
 	untilTrial int          // how many of ready are served before the next trial may begin
 	suspects   []*conn      // connections whose events must be sent alone
@@ -105,7 +105,7 @@ func (l *line) attach(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.live, l.err, l.progressed = st, nil, false
-	l.limits, l.batch, l.keepsState = st.limits, st.batch, st.keepsState
+	l.limits, l.batch, l.uses = st.limits, st.batch, st.uses
 	now := s.now()
 	conns := l.conns()
 	bySuspicion(conns)

@@ -24,6 +24,9 @@ const (
 	// featureState says that the gateway knows the command save_state. Results of logins have the state of the device
 	// for handlers that use it.
 	featureState = "state"
+	// featureProperties says that the gateway knows the properties of a publish. Received messages have theirs for
+	// handlers that use it.
+	featureProperties = "properties"
 	// A handler that has been silent for pingAfter, or a quarter of the timeout, is pinged. It has pongTimeout, or half
 	// the timeout, to answer.
 	pingAfter   = 10 * time.Second
@@ -35,6 +38,9 @@ var (
 	errHandlerEnded = errors.New("the handler ended the stream")
 )
 
+// features are the extensions of the contract that a handler uses.
+type features struct{ state, properties bool }
+
 // stream is one stream of a session.
 type stream struct {
 	line    *line
@@ -44,9 +50,8 @@ type stream struct {
 	signal  chan struct{} // there is something to send
 	limits  windowLimits
 	batch   int
-	// the handler uses featureState
-	keepsState bool
-	full       int // size at which a frame with several events is full
+	uses    features
+	full    int // size at which a frame with several events is full
 
 	lastHeard atomic.Int64 // when the handler last sent a frame, on Session.now's clock
 	pinged    atomic.Int64 // when the handler was pinged; 0 if no ping is pending
@@ -105,7 +110,7 @@ func (st *stream) handshake() error {
 		Version: protocolVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: windowEvents,
 		WindowBytes:   windowBytes,
 		CallTimeoutMs: uint32(min(s.timeout.Milliseconds(), 1<<32-1)),
-		Features:      []string{featureTimers, featureState},
+		Features:      []string{featureTimers, featureState, featureProperties},
 	}
 	if err := st.rpc.SendMsg(&handlerv1.GatewayFrame{Hello: hello}); err != nil {
 		return target.MarkUnprocessedStream(st.rpc, st.ended(err))
@@ -128,7 +133,10 @@ func (st *stream) acceptHello(h *handlerv1.HandlerHello) error {
 		Bytes:  lowerOf(windowBytes, h.GetWindowBytes()),
 	}
 	st.batch = lowerOf(st.session.target.MaxBatch, h.GetMaxBatch())
-	st.keepsState = slices.Contains(h.GetFeatures(), featureState)
+	st.uses = features{
+		state:      slices.Contains(h.GetFeatures(), featureState),
+		properties: slices.Contains(h.GetFeatures(), featureProperties),
+	}
 	return nil
 }
 

@@ -214,6 +214,8 @@ type GatewayHello struct {
 	//     which would ignore the command unless it has a token.
 	//   - "state": the command save_state, and the state in the result of authenticate. The gateway reads the state of
 	//     devices only for a handler that lists it in its own hello.
+	//   - "properties": Publish.properties and Messages.properties. A gateway without it would ignore the properties of a
+	//     publish. The gateway sends those of messages only to a handler that lists it in its own hello.
 	Features      []string `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -732,6 +734,97 @@ func (x *Property) GetValue() string {
 	return ""
 }
 
+// Properties are what a message carries beside its topic, QoS and payload, as in MQTT 5. Each is optional. All texts
+// and the correlation together have at most 16 KiB.
+type Properties struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Asks the broker to keep the message for later subscribers. Of a received message: the broker had kept it.
+	Retain bool `protobuf:"varint,1,opt,name=retain,proto3" json:"retain,omitempty"`
+	// Seconds until the message expires. 0: it does not.
+	Expiry      uint32 `protobuf:"varint,2,opt,name=expiry,proto3" json:"expiry,omitempty"`
+	ContentType string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// Where an answer is expected: a topic without wildcards, inside the device's mountpoint.
+	ResponseTopic string `protobuf:"bytes,4,opt,name=response_topic,json=responseTopic,proto3" json:"response_topic,omitempty"`
+	// What an answer repeats.
+	Correlation []byte `protobuf:"bytes,5,opt,name=correlation,proto3" json:"correlation,omitempty"`
+	// At most 64. Names may repeat.
+	User          []*Property `protobuf:"bytes,6,rep,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Properties) Reset() {
+	*x = Properties{}
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Properties) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Properties) ProtoMessage() {}
+
+func (x *Properties) ProtoReflect() protoreflect.Message {
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Properties.ProtoReflect.Descriptor instead.
+func (*Properties) Descriptor() ([]byte, []int) {
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Properties) GetRetain() bool {
+	if x != nil {
+		return x.Retain
+	}
+	return false
+}
+
+func (x *Properties) GetExpiry() uint32 {
+	if x != nil {
+		return x.Expiry
+	}
+	return 0
+}
+
+func (x *Properties) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *Properties) GetResponseTopic() string {
+	if x != nil {
+		return x.ResponseTopic
+	}
+	return ""
+}
+
+func (x *Properties) GetCorrelation() []byte {
+	if x != nil {
+		return x.Correlation
+	}
+	return nil
+}
+
+func (x *Properties) GetUser() []*Property {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
 // TimerTimeout says which timer of StartTimer fired.
 type TimerTimeout struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -742,7 +835,7 @@ type TimerTimeout struct {
 
 func (x *TimerTimeout) Reset() {
 	*x = TimerTimeout{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[7]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -754,7 +847,7 @@ func (x *TimerTimeout) String() string {
 func (*TimerTimeout) ProtoMessage() {}
 
 func (x *TimerTimeout) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[7]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -767,7 +860,7 @@ func (x *TimerTimeout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimerTimeout.ProtoReflect.Descriptor instead.
 func (*TimerTimeout) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{7}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TimerTimeout) GetType() exproto.TimerType {
@@ -787,7 +880,7 @@ type Alarm struct {
 
 func (x *Alarm) Reset() {
 	*x = Alarm{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +892,7 @@ func (x *Alarm) String() string {
 func (*Alarm) ProtoMessage() {}
 
 func (x *Alarm) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +905,7 @@ func (x *Alarm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alarm.ProtoReflect.Descriptor instead.
 func (*Alarm) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{8}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Alarm) GetId() uint32 {
@@ -824,15 +917,17 @@ func (x *Alarm) GetId() uint32 {
 
 // Messages contains one or more messages for the connection's subscriptions.
 type Messages struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Messages      []*exproto.Message     `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Messages []*exproto.Message     `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// The properties of messages that have any, by index in messages. Only for handlers with the feature "properties".
+	Properties    map[uint32]*Properties `protobuf:"bytes,2,rep,name=properties,proto3" json:"properties,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Messages) Reset() {
 	*x = Messages{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +939,7 @@ func (x *Messages) String() string {
 func (*Messages) ProtoMessage() {}
 
 func (x *Messages) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,12 +952,19 @@ func (x *Messages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Messages.ProtoReflect.Descriptor instead.
 func (*Messages) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{9}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Messages) GetMessages() []*exproto.Message {
 	if x != nil {
 		return x.Messages
+	}
+	return nil
+}
+
+func (x *Messages) GetProperties() map[uint32]*Properties {
+	if x != nil {
+		return x.Properties
 	}
 	return nil
 }
@@ -878,7 +980,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +992,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1005,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{10}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Closed) GetReason() string {
@@ -922,7 +1024,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -934,7 +1036,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -947,7 +1049,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{11}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{12}
 }
 
 // Result is the outcome of one command.
@@ -966,7 +1068,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1080,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1093,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{12}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Result) GetToken() uint64 {
@@ -1057,7 +1159,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +1171,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +1184,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{13}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Command) GetConn() uint64 {
@@ -1311,7 +1413,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1425,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1438,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{14}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{15}
 }
 
 // Authenticate opens the device's MQTT session. A second one, during or after a successful first one, is refused with
@@ -1352,7 +1454,7 @@ type Authenticate struct {
 
 func (x *Authenticate) Reset() {
 	*x = Authenticate{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1466,7 @@ func (x *Authenticate) String() string {
 func (*Authenticate) ProtoMessage() {}
 
 func (x *Authenticate) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1479,7 @@ func (x *Authenticate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authenticate.ProtoReflect.Descriptor instead.
 func (*Authenticate) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{15}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Authenticate) GetClientinfo() *exproto.ClientInfo {
@@ -1406,7 +1508,7 @@ type StartTimer struct {
 
 func (x *StartTimer) Reset() {
 	*x = StartTimer{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1520,7 @@ func (x *StartTimer) String() string {
 func (*StartTimer) ProtoMessage() {}
 
 func (x *StartTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1533,7 @@ func (x *StartTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTimer.ProtoReflect.Descriptor instead.
 func (*StartTimer) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{16}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StartTimer) GetType() exproto.TimerType {
@@ -1463,7 +1565,7 @@ type SetTimer struct {
 
 func (x *SetTimer) Reset() {
 	*x = SetTimer{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +1577,7 @@ func (x *SetTimer) String() string {
 func (*SetTimer) ProtoMessage() {}
 
 func (x *SetTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +1590,7 @@ func (x *SetTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTimer.ProtoReflect.Descriptor instead.
 func (*SetTimer) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{17}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SetTimer) GetId() uint32 {
@@ -1519,7 +1621,7 @@ type SaveState struct {
 
 func (x *SaveState) Reset() {
 	*x = SaveState{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1531,7 +1633,7 @@ func (x *SaveState) String() string {
 func (*SaveState) ProtoMessage() {}
 
 func (x *SaveState) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1544,7 +1646,7 @@ func (x *SaveState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveState.ProtoReflect.Descriptor instead.
 func (*SaveState) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{18}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SaveState) GetState() []byte {
@@ -1560,15 +1662,18 @@ type Publish struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Topic string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
 	// 0, 1 or 2.
-	Qos           uint32 `protobuf:"varint,2,opt,name=qos,proto3" json:"qos,omitempty"`
-	Payload       []byte `protobuf:"bytes,3,opt,name=payload,proto3" json:"payload,omitempty"`
+	Qos     uint32 `protobuf:"varint,2,opt,name=qos,proto3" json:"qos,omitempty"`
+	Payload []byte `protobuf:"bytes,3,opt,name=payload,proto3" json:"payload,omitempty"`
+	// If missing, the message has none. The device must be allowed to subscribe to the response topic, since whoever
+	// answers publishes with its own rights. In raw_publish they are refused.
+	Properties    *Properties `protobuf:"bytes,4,opt,name=properties,proto3" json:"properties,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1685,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1698,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{19}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Publish) GetTopic() string {
@@ -1617,6 +1722,13 @@ func (x *Publish) GetPayload() []byte {
 	return nil
 }
 
+func (x *Publish) GetProperties() *Properties {
+	if x != nil {
+		return x.Properties
+	}
+	return nil
+}
+
 // Subscribe adds a subscription for the authenticated device.
 type Subscribe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1630,7 +1742,7 @@ type Subscribe struct {
 
 func (x *Subscribe) Reset() {
 	*x = Subscribe{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1754,7 @@ func (x *Subscribe) String() string {
 func (*Subscribe) ProtoMessage() {}
 
 func (x *Subscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1767,7 @@ func (x *Subscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribe.ProtoReflect.Descriptor instead.
 func (*Subscribe) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{20}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Subscribe) GetTopic() string {
@@ -1682,7 +1794,7 @@ type Unsubscribe struct {
 
 func (x *Unsubscribe) Reset() {
 	*x = Unsubscribe{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1806,7 @@ func (x *Unsubscribe) String() string {
 func (*Unsubscribe) ProtoMessage() {}
 
 func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1819,7 @@ func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribe.ProtoReflect.Descriptor instead.
 func (*Unsubscribe) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{21}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Unsubscribe) GetTopic() string {
@@ -1726,7 +1838,7 @@ type Pause struct {
 
 func (x *Pause) Reset() {
 	*x = Pause{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1850,7 @@ func (x *Pause) String() string {
 func (*Pause) ProtoMessage() {}
 
 func (x *Pause) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1863,7 @@ func (x *Pause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pause.ProtoReflect.Descriptor instead.
 func (*Pause) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{22}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{23}
 }
 
 // Resume has no fields.
@@ -1763,7 +1875,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[23]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1775,7 +1887,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[23]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1788,7 +1900,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{23}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{24}
 }
 
 var File_exgate_handler_v1_handler_proto protoreflect.FileDescriptor
@@ -1844,13 +1956,27 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"properties\"4\n" +
 	"\bProperty\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\">\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xd9\x01\n" +
+	"\n" +
+	"Properties\x12\x16\n" +
+	"\x06retain\x18\x01 \x01(\bR\x06retain\x12\x16\n" +
+	"\x06expiry\x18\x02 \x01(\rR\x06expiry\x12!\n" +
+	"\fcontent_type\x18\x03 \x01(\tR\vcontentType\x12%\n" +
+	"\x0eresponse_topic\x18\x04 \x01(\tR\rresponseTopic\x12 \n" +
+	"\vcorrelation\x18\x05 \x01(\fR\vcorrelation\x12/\n" +
+	"\x04user\x18\x06 \x03(\v2\x1b.exgate.handler.v1.PropertyR\x04user\">\n" +
 	"\fTimerTimeout\x12.\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1a.emqx.exproto.v1.TimerTypeR\x04type\"\x17\n" +
 	"\x05Alarm\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\"@\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\"\xeb\x01\n" +
 	"\bMessages\x124\n" +
-	"\bmessages\x18\x01 \x03(\v2\x18.emqx.exproto.v1.MessageR\bmessages\" \n" +
+	"\bmessages\x18\x01 \x03(\v2\x18.emqx.exproto.v1.MessageR\bmessages\x12K\n" +
+	"\n" +
+	"properties\x18\x02 \x03(\v2+.exgate.handler.v1.Messages.PropertiesEntryR\n" +
+	"properties\x1a\\\n" +
+	"\x0fPropertiesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x123\n" +
+	"\x05value\x18\x02 \x01(\v2\x1d.exgate.handler.v1.PropertiesR\x05value:\x028\x01\" \n" +
 	"\x06Closed\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\a\n" +
 	"\x05Drain\"\x7f\n" +
@@ -1894,11 +2020,14 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x0e\n" +
 	"\x02ms\x18\x02 \x01(\x11R\x02ms\"!\n" +
 	"\tSaveState\x12\x14\n" +
-	"\x05state\x18\x01 \x01(\fR\x05state\"K\n" +
+	"\x05state\x18\x01 \x01(\fR\x05state\"\x8a\x01\n" +
 	"\aPublish\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x10\n" +
 	"\x03qos\x18\x02 \x01(\rR\x03qos\x12\x18\n" +
-	"\apayload\x18\x03 \x01(\fR\apayload\"3\n" +
+	"\apayload\x18\x03 \x01(\fR\apayload\x12=\n" +
+	"\n" +
+	"properties\x18\x04 \x01(\v2\x1d.exgate.handler.v1.PropertiesR\n" +
+	"properties\"3\n" +
 	"\tSubscribe\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x10\n" +
 	"\x03qos\x18\x02 \x01(\rR\x03qos\"#\n" +
@@ -1922,7 +2051,7 @@ func file_exgate_handler_v1_handler_proto_rawDescGZIP() []byte {
 	return file_exgate_handler_v1_handler_proto_rawDescData
 }
 
-var file_exgate_handler_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_exgate_handler_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_exgate_handler_v1_handler_proto_goTypes = []any{
 	(*GatewayFrame)(nil),       // 0: exgate.handler.v1.GatewayFrame
 	(*HandlerFrame)(nil),       // 1: exgate.handler.v1.HandlerFrame
@@ -1931,67 +2060,73 @@ var file_exgate_handler_v1_handler_proto_goTypes = []any{
 	(*Event)(nil),              // 4: exgate.handler.v1.Event
 	(*Created)(nil),            // 5: exgate.handler.v1.Created
 	(*Property)(nil),           // 6: exgate.handler.v1.Property
-	(*TimerTimeout)(nil),       // 7: exgate.handler.v1.TimerTimeout
-	(*Alarm)(nil),              // 8: exgate.handler.v1.Alarm
-	(*Messages)(nil),           // 9: exgate.handler.v1.Messages
-	(*Closed)(nil),             // 10: exgate.handler.v1.Closed
-	(*Drain)(nil),              // 11: exgate.handler.v1.Drain
-	(*Result)(nil),             // 12: exgate.handler.v1.Result
-	(*Command)(nil),            // 13: exgate.handler.v1.Command
-	(*Close)(nil),              // 14: exgate.handler.v1.Close
-	(*Authenticate)(nil),       // 15: exgate.handler.v1.Authenticate
-	(*StartTimer)(nil),         // 16: exgate.handler.v1.StartTimer
-	(*SetTimer)(nil),           // 17: exgate.handler.v1.SetTimer
-	(*SaveState)(nil),          // 18: exgate.handler.v1.SaveState
-	(*Publish)(nil),            // 19: exgate.handler.v1.Publish
-	(*Subscribe)(nil),          // 20: exgate.handler.v1.Subscribe
-	(*Unsubscribe)(nil),        // 21: exgate.handler.v1.Unsubscribe
-	(*Pause)(nil),              // 22: exgate.handler.v1.Pause
-	(*Resume)(nil),             // 23: exgate.handler.v1.Resume
-	(*exproto.ConnInfo)(nil),   // 24: emqx.exproto.v1.ConnInfo
-	(*exproto.ClientInfo)(nil), // 25: emqx.exproto.v1.ClientInfo
-	(exproto.TimerType)(0),     // 26: emqx.exproto.v1.TimerType
-	(*exproto.Message)(nil),    // 27: emqx.exproto.v1.Message
-	(exproto.ResultCode)(0),    // 28: emqx.exproto.v1.ResultCode
+	(*Properties)(nil),         // 7: exgate.handler.v1.Properties
+	(*TimerTimeout)(nil),       // 8: exgate.handler.v1.TimerTimeout
+	(*Alarm)(nil),              // 9: exgate.handler.v1.Alarm
+	(*Messages)(nil),           // 10: exgate.handler.v1.Messages
+	(*Closed)(nil),             // 11: exgate.handler.v1.Closed
+	(*Drain)(nil),              // 12: exgate.handler.v1.Drain
+	(*Result)(nil),             // 13: exgate.handler.v1.Result
+	(*Command)(nil),            // 14: exgate.handler.v1.Command
+	(*Close)(nil),              // 15: exgate.handler.v1.Close
+	(*Authenticate)(nil),       // 16: exgate.handler.v1.Authenticate
+	(*StartTimer)(nil),         // 17: exgate.handler.v1.StartTimer
+	(*SetTimer)(nil),           // 18: exgate.handler.v1.SetTimer
+	(*SaveState)(nil),          // 19: exgate.handler.v1.SaveState
+	(*Publish)(nil),            // 20: exgate.handler.v1.Publish
+	(*Subscribe)(nil),          // 21: exgate.handler.v1.Subscribe
+	(*Unsubscribe)(nil),        // 22: exgate.handler.v1.Unsubscribe
+	(*Pause)(nil),              // 23: exgate.handler.v1.Pause
+	(*Resume)(nil),             // 24: exgate.handler.v1.Resume
+	nil,                        // 25: exgate.handler.v1.Messages.PropertiesEntry
+	(*exproto.ConnInfo)(nil),   // 26: emqx.exproto.v1.ConnInfo
+	(*exproto.ClientInfo)(nil), // 27: emqx.exproto.v1.ClientInfo
+	(exproto.TimerType)(0),     // 28: emqx.exproto.v1.TimerType
+	(*exproto.Message)(nil),    // 29: emqx.exproto.v1.Message
+	(exproto.ResultCode)(0),    // 30: emqx.exproto.v1.ResultCode
 }
 var file_exgate_handler_v1_handler_proto_depIdxs = []int32{
 	2,  // 0: exgate.handler.v1.GatewayFrame.hello:type_name -> exgate.handler.v1.GatewayHello
 	4,  // 1: exgate.handler.v1.GatewayFrame.events:type_name -> exgate.handler.v1.Event
 	3,  // 2: exgate.handler.v1.HandlerFrame.hello:type_name -> exgate.handler.v1.HandlerHello
-	13, // 3: exgate.handler.v1.HandlerFrame.commands:type_name -> exgate.handler.v1.Command
+	14, // 3: exgate.handler.v1.HandlerFrame.commands:type_name -> exgate.handler.v1.Command
 	5,  // 4: exgate.handler.v1.Event.created:type_name -> exgate.handler.v1.Created
-	7,  // 5: exgate.handler.v1.Event.timer_timeout:type_name -> exgate.handler.v1.TimerTimeout
-	9,  // 6: exgate.handler.v1.Event.messages:type_name -> exgate.handler.v1.Messages
-	10, // 7: exgate.handler.v1.Event.closed:type_name -> exgate.handler.v1.Closed
-	11, // 8: exgate.handler.v1.Event.drain:type_name -> exgate.handler.v1.Drain
-	12, // 9: exgate.handler.v1.Event.result:type_name -> exgate.handler.v1.Result
-	8,  // 10: exgate.handler.v1.Event.alarm:type_name -> exgate.handler.v1.Alarm
-	24, // 11: exgate.handler.v1.Created.conninfo:type_name -> emqx.exproto.v1.ConnInfo
-	25, // 12: exgate.handler.v1.Created.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
+	8,  // 5: exgate.handler.v1.Event.timer_timeout:type_name -> exgate.handler.v1.TimerTimeout
+	10, // 6: exgate.handler.v1.Event.messages:type_name -> exgate.handler.v1.Messages
+	11, // 7: exgate.handler.v1.Event.closed:type_name -> exgate.handler.v1.Closed
+	12, // 8: exgate.handler.v1.Event.drain:type_name -> exgate.handler.v1.Drain
+	13, // 9: exgate.handler.v1.Event.result:type_name -> exgate.handler.v1.Result
+	9,  // 10: exgate.handler.v1.Event.alarm:type_name -> exgate.handler.v1.Alarm
+	26, // 11: exgate.handler.v1.Created.conninfo:type_name -> emqx.exproto.v1.ConnInfo
+	27, // 12: exgate.handler.v1.Created.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
 	6,  // 13: exgate.handler.v1.Created.properties:type_name -> exgate.handler.v1.Property
-	26, // 14: exgate.handler.v1.TimerTimeout.type:type_name -> emqx.exproto.v1.TimerType
-	27, // 15: exgate.handler.v1.Messages.messages:type_name -> emqx.exproto.v1.Message
-	28, // 16: exgate.handler.v1.Result.code:type_name -> emqx.exproto.v1.ResultCode
-	14, // 17: exgate.handler.v1.Command.close:type_name -> exgate.handler.v1.Close
-	15, // 18: exgate.handler.v1.Command.authenticate:type_name -> exgate.handler.v1.Authenticate
-	16, // 19: exgate.handler.v1.Command.start_timer:type_name -> exgate.handler.v1.StartTimer
-	19, // 20: exgate.handler.v1.Command.publish:type_name -> exgate.handler.v1.Publish
-	20, // 21: exgate.handler.v1.Command.subscribe:type_name -> exgate.handler.v1.Subscribe
-	21, // 22: exgate.handler.v1.Command.unsubscribe:type_name -> exgate.handler.v1.Unsubscribe
-	22, // 23: exgate.handler.v1.Command.pause:type_name -> exgate.handler.v1.Pause
-	23, // 24: exgate.handler.v1.Command.resume:type_name -> exgate.handler.v1.Resume
-	19, // 25: exgate.handler.v1.Command.raw_publish:type_name -> exgate.handler.v1.Publish
-	17, // 26: exgate.handler.v1.Command.set_timer:type_name -> exgate.handler.v1.SetTimer
-	18, // 27: exgate.handler.v1.Command.save_state:type_name -> exgate.handler.v1.SaveState
-	25, // 28: exgate.handler.v1.Authenticate.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
-	26, // 29: exgate.handler.v1.StartTimer.type:type_name -> emqx.exproto.v1.TimerType
-	0,  // 30: exgate.handler.v1.SessionHandler.Session:input_type -> exgate.handler.v1.GatewayFrame
-	1,  // 31: exgate.handler.v1.SessionHandler.Session:output_type -> exgate.handler.v1.HandlerFrame
-	31, // [31:32] is the sub-list for method output_type
-	30, // [30:31] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	6,  // 14: exgate.handler.v1.Properties.user:type_name -> exgate.handler.v1.Property
+	28, // 15: exgate.handler.v1.TimerTimeout.type:type_name -> emqx.exproto.v1.TimerType
+	29, // 16: exgate.handler.v1.Messages.messages:type_name -> emqx.exproto.v1.Message
+	25, // 17: exgate.handler.v1.Messages.properties:type_name -> exgate.handler.v1.Messages.PropertiesEntry
+	30, // 18: exgate.handler.v1.Result.code:type_name -> emqx.exproto.v1.ResultCode
+	15, // 19: exgate.handler.v1.Command.close:type_name -> exgate.handler.v1.Close
+	16, // 20: exgate.handler.v1.Command.authenticate:type_name -> exgate.handler.v1.Authenticate
+	17, // 21: exgate.handler.v1.Command.start_timer:type_name -> exgate.handler.v1.StartTimer
+	20, // 22: exgate.handler.v1.Command.publish:type_name -> exgate.handler.v1.Publish
+	21, // 23: exgate.handler.v1.Command.subscribe:type_name -> exgate.handler.v1.Subscribe
+	22, // 24: exgate.handler.v1.Command.unsubscribe:type_name -> exgate.handler.v1.Unsubscribe
+	23, // 25: exgate.handler.v1.Command.pause:type_name -> exgate.handler.v1.Pause
+	24, // 26: exgate.handler.v1.Command.resume:type_name -> exgate.handler.v1.Resume
+	20, // 27: exgate.handler.v1.Command.raw_publish:type_name -> exgate.handler.v1.Publish
+	18, // 28: exgate.handler.v1.Command.set_timer:type_name -> exgate.handler.v1.SetTimer
+	19, // 29: exgate.handler.v1.Command.save_state:type_name -> exgate.handler.v1.SaveState
+	27, // 30: exgate.handler.v1.Authenticate.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
+	28, // 31: exgate.handler.v1.StartTimer.type:type_name -> emqx.exproto.v1.TimerType
+	7,  // 32: exgate.handler.v1.Publish.properties:type_name -> exgate.handler.v1.Properties
+	7,  // 33: exgate.handler.v1.Messages.PropertiesEntry.value:type_name -> exgate.handler.v1.Properties
+	0,  // 34: exgate.handler.v1.SessionHandler.Session:input_type -> exgate.handler.v1.GatewayFrame
+	1,  // 35: exgate.handler.v1.SessionHandler.Session:output_type -> exgate.handler.v1.HandlerFrame
+	35, // [35:36] is the sub-list for method output_type
+	34, // [34:35] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_exgate_handler_v1_handler_proto_init() }
@@ -2009,7 +2144,7 @@ func file_exgate_handler_v1_handler_proto_init() {
 		(*Event_Result)(nil),
 		(*Event_Alarm)(nil),
 	}
-	file_exgate_handler_v1_handler_proto_msgTypes[13].OneofWrappers = []any{
+	file_exgate_handler_v1_handler_proto_msgTypes[14].OneofWrappers = []any{
 		(*Command_Send)(nil),
 		(*Command_Close)(nil),
 		(*Command_Authenticate)(nil),
@@ -2029,7 +2164,7 @@ func file_exgate_handler_v1_handler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_exgate_handler_v1_handler_proto_rawDesc), len(file_exgate_handler_v1_handler_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

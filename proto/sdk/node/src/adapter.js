@@ -61,6 +61,7 @@ export class AdapterConn extends Conn {
   async command(name, fields) {
     if (!this.#adapter) return new Result(Code.UNKNOWN, 'this dialect needs the adapter setting of the server');
     if (!METHODS[name]) return new Result(Code.PARAMS_TYPE_ERROR, `this dialect has no ${name}: use session`);
+    if (fields.properties) return new Result(Code.PARAMS_TYPE_ERROR, 'this dialect has no properties: use session');
     return this.#adapter.call(METHODS[name], { conn: this.id, ...fields });
   }
 }

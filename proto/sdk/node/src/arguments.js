@@ -23,6 +23,20 @@ export function bytes(value, name) {
   return value;
 }
 
+/** Properties of a message, or the error that they are none. */
+export function properties({ retain = false, expiry = 0, contentType = '', responseTopic = '', correlation = '', user = [] }) {
+  if (typeof retain !== 'boolean') throw new TypeError('retain is not a boolean');
+  if (!Array.isArray(user)) throw new TypeError('user is not an array');
+  return {
+    retain,
+    expiry: number(expiry, 'expiry'),
+    content_type: text(contentType, 'contentType'),
+    response_topic: text(responseTopic, 'responseTopic'),
+    correlation: bytes(correlation, 'correlation'),
+    user: user.map(([name, value]) => ({ name: text(name, 'the name of a user property'), value: text(value, 'a user property') })),
+  };
+}
+
 export function client({ clientid, username = '', protoName = '', protoVer = '', mountpoint = '' }) {
   return {
     clientid: text(clientid, 'clientid'),

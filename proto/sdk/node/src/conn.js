@@ -48,6 +48,15 @@ export class Conn {
     return this.#do('publish', () => publication(topic, payload, qos));
   }
 
+  publishWith(topic, payload, properties, qos = 0) {
+    return this.#do('publish', () => ({ ...publication(topic, payload, qos), properties: argument.properties(properties) }));
+  }
+
+  async answer({ properties }, payload, qos = 0) {
+    if (!properties?.responseTopic) return new Result(Code.REQUIRED_PARAMS_MISSED, 'the message has no response topic');
+    return this.publishWith(properties.responseTopic, payload, { correlation: properties.correlation }, qos);
+  }
+
   subscribe(topic, qos = 0) {
     return this.#do('subscribe', () => ({ topic: argument.text(topic, 'topic'), qos: argument.number(qos, 'qos') }));
   }

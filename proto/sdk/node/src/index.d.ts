@@ -40,6 +40,8 @@ export interface ConnInfo {
   sockname: Address;
   /** null unless the device presented a certificate over TLS or DTLS. dn has the form of RFC 4514. */
   peercert: { cn: string; dn: string } | null;
+  /** Names and values of what else the listener knows, such as the path of a WebSocket. Empty in dialects other than session. */
+  properties: [string, string][];
 }
 
 /** What a handler knows about a device. mountpoint is prepended to the device's topics. */
@@ -49,6 +51,21 @@ export interface ClientInfo {
   protoName?: string;
   protoVer?: string;
   mountpoint?: string;
+}
+
+/** What a message carries beside its topic, qos and payload, as in MQTT 5. Each is optional. */
+export interface Properties {
+  /** Asks the broker to keep the message. Of a received message: the broker had kept it. */
+  retain?: boolean;
+  /** Seconds; 0: the message does not expire. */
+  expiry?: number;
+  contentType?: string;
+  /** Where an answer is expected. */
+  responseTopic?: string;
+  /** What an answer repeats. */
+  correlation?: Uint8Array | string;
+  /** Names and values; at most 64. */
+  user?: [string, string][];
 }
 
 /** A message for one of the connection's subscriptions. */
@@ -65,6 +82,8 @@ export interface Message {
   from: string;
   /** Unix time in milliseconds. */
   timestamp: number;
+  /** null without any, and in dialects other than session. */
+  properties: (Required<Properties> & { correlation: Buffer }) | null;
 }
 
 /**
@@ -100,6 +119,10 @@ export declare abstract class Conn {
   saveState(state: string | Uint8Array): Promise<Result>;
   /** Publishes as the authenticated device. At qos 1 and 2, success means that the broker has acknowledged the message. If qos is missing, 0. */
   publish(topic: string, payload: Uint8Array | string, qos?: number): Promise<Result>;
+  /** Publishes with properties; see publish. The broker may refuse retain. Only in the session dialect, with a gateway that has properties. */
+  publishWith(topic: string, payload: Uint8Array | string, properties: Properties, qos?: number): Promise<Result>;
+  /** Publishes the answer to a message that has a response topic, with its correlation. The message may be kept and answered later. */
+  answer(request: Pick<Message, 'properties'>, payload: Uint8Array | string, qos?: number): Promise<Result>;
   /** Adds a subscription, whose messages are passed to onReceivedMessages. $share/group/filter makes it shared. If qos is missing, 0. */
   subscribe(topic: string, qos?: number): Promise<Result>;
   /** Removes a subscription. It succeeds even if there is none. */

@@ -8,16 +8,19 @@ import { resultOf } from './result.js';
 import { SessionConn } from './sessionconn.js';
 
 const VERSION = 1;
+const FEATURES = ['state', 'properties']; // those that the gateway must know of
 const STREAM_LOST = 'stream_lost'; // the reason in onSocketClosed if the stream of the connection ended
 
 // The arguments of each event's callback.
 const CALLBACKS = {
-  created: ({ conninfo, resumed, clientinfo }) =>
-    resumed ? ['onSocketResumed', connInfo(conninfo), clientInfo(clientinfo)] : ['onSocketCreated', connInfo(conninfo)],
+  created: ({ conninfo, properties, resumed, clientinfo }) => {
+    const info = connInfo(conninfo, properties);
+    return resumed ? ['onSocketResumed', info, clientInfo(clientinfo)] : ['onSocketCreated', info];
+  },
   bytes: (data) => ['onReceivedBytes', data],
   timer_timeout: ({ type }) => ['onTimerTimeout', type],
   alarm: ({ id }) => ['onAlarm', id],
-  messages: (event) => ['onReceivedMessages', messages(event.messages)],
+  messages: (event) => ['onReceivedMessages', messages(event.messages, event.properties)],
   drain: () => ['onDrain'],
   closed: ({ reason }) => ['onSocketClosed', reason],
 };
@@ -42,7 +45,7 @@ export class SessionDialect {
         call.emit('error', { code: status.FAILED_PRECONDITION, details });
         return;
       }
-      const features = hello.features.filter((feature) => feature === 'state');
+      const features = hello.features.filter((feature) => FEATURES.includes(feature));
       call.write({ hello: { version: VERSION, program: this.#server.program, features } });
       const session = new Session(this.#server, call, hello);
       this.#sessions.add(session);

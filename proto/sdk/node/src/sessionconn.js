@@ -9,6 +9,8 @@ const NO_TIMERS = new Result(Code.PARAMS_TYPE_ERROR, 'the gateway has no timers:
 
 const NO_STATE = new Result(Code.PARAMS_TYPE_ERROR, 'the gateway keeps no state: it needs a newer version');
 
+const NO_PROPERTIES = new Result(Code.PARAMS_TYPE_ERROR, 'the gateway has no properties: it needs a newer version');
+
 /** A connection whose commands are sent on its stream. */
 export class SessionConn extends Conn {
   #number;
@@ -29,6 +31,7 @@ export class SessionConn extends Conn {
   async command(name, fields) {
     if (name === 'set_timer' && !this.#features.includes('timers')) return NO_TIMERS;
     if (name === 'save_state' && !this.#features.includes('state')) return NO_STATE;
+    if (fields.properties && !this.#features.includes('properties')) return NO_PROPERTIES;
     await this.#outbox.room();
     if (this.#gone) return this.#gone;
     const command = { conn: this.#number, [name]: FIELDS[name]?.(fields) ?? fields };

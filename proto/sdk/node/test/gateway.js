@@ -63,7 +63,7 @@ export class FakeGateway {
   async session(hello = {}) {
     const { path, requestSerialize, responseDeserialize } = contract[SESSION_SERVICE].Session;
     const session = new FakeSession(this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, this.given, {}));
-    session.send({ hello: { version: 1, node: 'fake', call_timeout_ms: 10_000, features: ['timers', 'state'], ...hello } });
+    session.send({ hello: { version: 1, node: 'fake', call_timeout_ms: 10_000, features: ['timers', 'state', 'properties'], ...hello } });
     session.hello = (await session.receive()).hello;
     return session;
   }

@@ -70,7 +70,7 @@ test('timers of an older gateway', async (t) => {
 test('state', async (t) => {
   const Recorder = recorder();
   const { session } = await begin(t, Recorder);
-  assert.deepEqual(session.hello.features, ['state']);
+  assert.deepEqual(session.hello.features, ['state', 'properties']);
   session.events(created(1, 'a'), data(1, 2, 'login'), data(1, 3, 'save'));
   await session.commands(2);
   session.events({ conn: 1, result: { token: 1, state: Buffer.from('7') } });
@@ -88,6 +88,67 @@ test('state of an older gateway', async (t) => {
   session.events(created(1, 'a'), data(1, 2, 'save'));
   await until(() => Recorder.events.at(-1) === 'a save');
   assert.equal(Recorder.events[1], `a saved ${Code.PARAMS_TYPE_ERROR} the gateway keeps no state: it needs a newer version`);
+});
+
+/** A handler class that publishes with properties, and answers requests. */
+function requester() {
+  return class Requester extends Handler {
+    static events = [];
+
+    onSocketCreated({ properties }) {
+      Requester.events.push(properties);
+    }
+
+    async onReceivedBytes(data) {
+      const all = { retain: true, expiry: 60, contentType: 'text/plain', responseTopic: 'a', correlation: '7', user: [['k', 'v']] };
+      const { code, message } = await this.conn.publishWith('t', data, all, 1);
+      Requester.events.push(`published ${code} ${message}`);
+      Requester.events.push((await this.conn.publishWith('t', data, { expiry: -1 })).code);
+    }
+
+    async onReceivedMessages(messages) {
+      for (const message of messages) {
+        const { code } = await this.conn.answer(message, message.payload, 1);
+        Requester.events.push([message.topic, message.properties?.user, code]);
+      }
+    }
+  };
+}
+
+test('properties', async (t) => {
+  const Requester = requester();
+  const { session } = await begin(t, Requester);
+  session.events(created(1, 'a', { properties: [{ name: 'path', value: '/ws' }] }), data(1, 2, 'x'));
+  const [, published] = await session.commands(2);
+  const fields = { retain: true, expiry: 60, content_type: 'text/plain', response_topic: 'a', correlation: '7' };
+  assert.deepEqual(JSON.parse(published).publish.properties, { ...fields, user: [{ name: 'k', value: 'v' }] });
+  session.events({ conn: 1, result: { token: 1 } });
+  const messages = {
+    messages: [{ topic: 'plain' }, { topic: 'asks', payload: Buffer.from('?') }],
+    properties: { 1: { response_topic: 'answers', correlation: Buffer.from('c'), user: [{ name: 'k', value: '1' }] } },
+  };
+  session.events({ conn: 1, seq: 3, messages });
+  const [, answer] = await session.commands(2);
+  const { topic, payload, properties } = JSON.parse(answer).publish;
+  assert.deepEqual([topic, payload, properties.correlation], ['answers', '?', 'c']);
+  session.events({ conn: 1, result: { token: 2 } });
+  await until(() => Requester.events.length === 5);
+  assert.deepEqual(Requester.events, [
+    [['path', '/ws']],
+    'published 0 ',
+    Code.PARAMS_TYPE_ERROR,
+    ['plain', undefined, Code.REQUIRED_PARAMS_MISSED],
+    ['asks', [['k', '1']], Code.SUCCESS],
+  ]);
+});
+
+test('properties of an older gateway', async (t) => {
+  const Requester = requester();
+  const { session } = await begin(t, Requester, { features: ['state'] });
+  assert.deepEqual(session.hello.features, ['state']);
+  session.events(created(1, 'a'), data(1, 2, 'x'));
+  await until(() => Requester.events.length === 3);
+  assert.equal(Requester.events[1], `published ${Code.PARAMS_TYPE_ERROR} the gateway has no properties: it needs a newer version`);
 });
 
 test('one that waits does not delay others', async (t) => {

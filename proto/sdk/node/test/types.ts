@@ -14,6 +14,8 @@ class Typed extends Handler {
 
   onReceivedMessages(messages: Message[]) {
     for (const { topic, payload } of messages) void this.conn.send(`${topic}: ${payload.toString()}`);
+    for (const message of messages) if (message.properties?.retain) void this.conn.answer(message, message.properties.correlation.toString());
+    void this.conn.publishWith('t', 'x', { retain: true, user: [['k', 'v']] }, 1);
   }
 }
 

@@ -1,6 +1,6 @@
 """The SDK for handlers of device protocols behind exgate, in every dialect of the gateway: unary, stream, unary-v42 or session."""
 
-from .events import Address, Certificate, ClientInfo, ConnInfo, Message, SocketType, TimerType
+from .events import Address, Certificate, ClientInfo, ConnInfo, Message, Properties, SocketType, TimerType
 from .handler import Conn, Handler
 from .result import Code, Result
 from .server import Server, run, serve
@@ -14,6 +14,7 @@ __all__ = [
     "ConnInfo",
     "Handler",
     "Message",
+    "Properties",
     "Result",
     "Server",
     "SocketType",

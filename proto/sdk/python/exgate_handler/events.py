@@ -45,6 +45,12 @@ class ConnInfo:
     peername: Address = field(default_factory=Address)
     sockname: Address = field(default_factory=Address)
     peercert: Certificate | None = None
+    properties: tuple[tuple[str, str], ...] = ()
+    """Names and values of what else the listener knows, such as the path of a WebSocket. Session dialect only."""
+
+    def property(self, name: str) -> str:
+        """The value of the property called name, or ""."""
+        return dict(self.properties).get(name, "")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,19 @@ class ClientInfo:
 
 
 @dataclass(frozen=True)
+class Properties:
+    """What a message carries beside its topic, qos and payload, as in MQTT 5. Each is optional."""
+
+    retain: bool = False
+    """Asks the broker to keep the message. Of a received message: the broker had kept it."""
+    expiry: int = 0  # seconds; 0: the message does not expire
+    content_type: str = ""
+    response_topic: str = ""  # where an answer is expected
+    correlation: bytes = b""  # what an answer repeats
+    user: tuple[tuple[str, str], ...] = ()  # names and values; at most 64
+
+
+@dataclass(frozen=True)
 class Message:
     """A message for one of the connection's subscriptions."""
 
@@ -69,24 +88,36 @@ class Message:
     node: str  # the gateway's
     sender: str  # the publisher's client id, if the broker reports it
     timestamp: int  # Unix time in milliseconds
+    properties: Properties | None = None  # None without any, and in dialects other than session
 
 
-def conn_info(proto) -> ConnInfo:
+def conn_info(proto, properties=()) -> ConnInfo:
     cert = Certificate(proto.peercert.cn, proto.peercert.dn) if proto.HasField("peercert") else None
     return ConnInfo(
         socktype=_known(SocketType, proto.socktype),
         peername=Address(proto.peername.host, proto.peername.port),
         sockname=Address(proto.sockname.host, proto.sockname.port),
         peercert=cert,
+        properties=_pairs(properties),
     )
+
+
+def _pairs(protos) -> tuple[tuple[str, str], ...]:
+    return tuple((p.name, p.value) for p in protos)
 
 
 def client_info(proto) -> ClientInfo:
     return ClientInfo(proto.clientid, proto.username, proto.proto_name, proto.proto_ver, proto.mountpoint)
 
 
-def messages(protos) -> list[Message]:
-    return [Message(m.topic, m.payload, m.qos, m.id, m.node, getattr(m, "from"), m.timestamp) for m in protos]
+def messages(protos, properties=None) -> list[Message]:
+    """The messages. properties has those of some of them, by index."""
+    found = {index: _properties(p) for index, p in properties.items()} if properties else {}
+    return [Message(m.topic, m.payload, m.qos, m.id, m.node, getattr(m, "from"), m.timestamp, found.get(i)) for i, m in enumerate(protos)]
+
+
+def _properties(proto) -> Properties:
+    return Properties(proto.retain, proto.expiry, proto.content_type, proto.response_topic, proto.correlation, _pairs(proto.user))
 
 
 def timer_type(number: int):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 
-from .events import ClientInfo, ConnInfo, Message, TimerType
+from .events import ClientInfo, ConnInfo, Message, Properties, TimerType
 from .result import Code, Result
 
 
@@ -45,6 +45,18 @@ class Conn(abc.ABC):
         back with the device's next login, also after a restart; an empty one deletes it. Returns once the state is durable, within a second.
         Only in the session dialect, with a gateway that keeps state."""
         return Result(Code.PARAMS_TYPE_ERROR, "this dialect has no state: use session")
+
+    async def publish_with(self, topic: str, payload: bytes, properties: Properties, qos: int = 0) -> Result:
+        """Publishes with properties; see publish. The broker may refuse retain. Only in the session dialect, with a gateway that has
+        properties."""
+        return Result(Code.PARAMS_TYPE_ERROR, "this dialect has no properties: use session")
+
+    async def answer(self, request: Message, payload: bytes, qos: int = 0) -> Result:
+        """Publishes the answer to a message that has a response topic, with its correlation. The message may be kept and answered later."""
+        if request.properties is None or not request.properties.response_topic:
+            return Result(Code.REQUIRED_PARAMS_MISSED, "the message has no response topic")
+        properties = Properties(correlation=request.properties.correlation)
+        return await self.publish_with(request.properties.response_topic, payload, properties, qos)
 
     @abc.abstractmethod
     async def publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:

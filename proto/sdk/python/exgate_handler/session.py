@@ -9,13 +9,14 @@ import grpc
 import grpc.aio
 
 from . import contract
-from .events import ClientInfo, TimerType, client_info, conn_info, messages, timer_type
+from .events import ClientInfo, Properties, TimerType, client_info, conn_info, messages, timer_type
 from .handler import Conn
 from .order import Background, HandlerFactory, Line
 from .outbox import Outbox
 from .result import OK, Code, Result, gone, result
 
 VERSION = 1
+FEATURES = ("state", "properties")  # those that the gateway must know of
 STREAM_LOST = "stream_lost"  # the reason in on_socket_closed if the stream of the connection ended
 
 
@@ -88,6 +89,13 @@ class SessionConn(Conn):
     async def publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:
         return await self._ask(publish={"topic": topic, "qos": qos, "payload": payload})
 
+    async def publish_with(self, topic: str, payload: bytes, properties: Properties, qos: int = 0) -> Result:
+        if "properties" not in self._features:
+            return Result(Code.PARAMS_TYPE_ERROR, "the gateway has no properties: it needs a newer version")
+        user = [{"name": name, "value": value} for name, value in properties.user]
+        fields = {**vars(properties), "user": user}
+        return await self._ask(publish={"topic": topic, "qos": qos, "payload": payload, "properties": fields})
+
     async def subscribe(self, topic: str, qos: int = 0) -> Result:
         return await self._ask(subscribe={"topic": topic, "qos": qos})
 
@@ -99,7 +107,7 @@ class SessionConn(Conn):
 
 
 def _created(event):
-    created, info = event.created, conn_info(event.created.conninfo)
+    created, info = event.created, conn_info(event.created.conninfo, event.created.properties)
     if not created.resumed:
         return "on_socket_created", info
     return "on_socket_resumed", info, client_info(created.clientinfo) if created.HasField("clientinfo") else None
@@ -111,7 +119,7 @@ _ARGUMENTS = {
     "bytes": lambda event: ("on_received_bytes", event.bytes),
     "timer_timeout": lambda event: ("on_timer_timeout", timer_type(event.timer_timeout.type)),
     "alarm": lambda event: ("on_alarm", event.alarm.id),
-    "messages": lambda event: ("on_received_messages", messages(event.messages.messages)),
+    "messages": lambda event: ("on_received_messages", messages(event.messages.messages, event.messages.properties)),
     "drain": lambda event: ("on_drain",),
     "closed": lambda event: ("on_socket_closed", event.closed.reason),
 }
@@ -202,7 +210,7 @@ class SessionDialect:
         first = await frames.__anext__()
         if not first.HasField("hello") or first.hello.version < VERSION:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the first frame must have a hello of version {VERSION} or later")
-        features = [feature for feature in first.hello.features if feature == "state"]
+        features = [feature for feature in first.hello.features if feature in FEATURES]
         await context.write(contract.HandlerFrame(hello={"version": VERSION, "program": self._program, "features": features}))
         outbox = Outbox()
         session = Session(self._factory, self._background, outbox, first.hello)

@@ -65,7 +65,7 @@ class FakeGateway:
         path = f"/{contract.SESSION_SERVICE}/Session"
         to, back = contract.GatewayFrame.SerializeToString, contract.HandlerFrame.FromString
         session = FakeSession(self.channel.stream_stream(path, to, back)(metadata=self._given))
-        await session.send(hello={"version": 1, "node": "fake", "call_timeout_ms": 10_000, "features": ["timers", "state"], **hello})
+        await session.send(hello={"version": 1, "node": "fake", "call_timeout_ms": 10_000, "features": ["timers", "state", "properties"], **hello})
         session.hello = (await session.receive()).hello
         return session
 

@@ -4,7 +4,7 @@ import grpc
 import pytest
 from gateway import until
 
-from exgate_handler import Handler, contract
+from exgate_handler import Handler, Properties, contract
 from exgate_handler.result import OK
 
 
@@ -70,7 +70,7 @@ async def test_timers_of_an_older_gateway(serve, recorder):
 
 async def test_state(serve, recorder):
     session = await (await serve(recorder)).session()
-    assert session.hello.features == ["state"]
+    assert session.hello.features == ["state", "properties"]
     await session.send(created(1, "a"), data(1, 2, "login"), data(1, 3, "save"))
     await session.commands(2)
     await session.send({"conn": 1, "result": {"token": 1, "state": b"7"}})
@@ -86,6 +86,62 @@ async def test_state_of_an_older_gateway(serve, recorder):
     await session.send(created(1, "a"), data(1, 2, "save"))
     await until(lambda: recorder.events[-1:] == ["a save"])
     assert "the gateway keeps no state: it needs a newer version" in recorder.events[1]
+
+
+class Requester(Handler):
+    """Publishes with properties, and answers requests."""
+
+    events = []
+
+    async def on_socket_created(self, info):
+        self.events.append(f"path {info.property('path')} of {len(info.properties)}, {info.property('other')!r}")
+
+    async def on_received_bytes(self, data):
+        properties = Properties(True, 60, "text/plain", "a", b"7", (("k", "v"),))
+        self.events.append(f"published {await self.conn.publish_with('t', data, properties, 1)}")
+
+    async def on_received_messages(self, messages):
+        for message in messages:
+            self.events.append(f"{message.topic} {message.properties and message.properties.user}")
+            self.events.append(f"answered {(await self.conn.answer(message, message.payload, 1)).code.name}")
+
+
+async def test_properties(serve):
+    Requester.events = []
+    session = await (await serve(Requester)).session()
+    properties = [{"name": "path", "value": "/ws"}, {"name": "host", "value": "h"}]
+    await session.send(created(1, "a", properties=properties), data(1, 2, "x"))
+    assert await session.commands(2) == [
+        "conn: 1 ack: 1",
+        'conn: 1 token: 1 publish { topic: "t" qos: 1 payload: "x" properties { retain: true expiry: 60 content_type: "text/plain"'
+        ' response_topic: "a" correlation: "7" user { name: "k" value: "v" } } }',
+    ]
+    messages = {
+        "messages": [{"topic": "plain"}, {"topic": "asks", "payload": b"?"}],
+        "properties": {1: {"response_topic": "answers", "correlation": b"c", "user": [{"name": "k", "value": "1"}]}},
+    }
+    await session.send({"conn": 1, "result": {"token": 1}}, {"conn": 1, "seq": 3, "messages": messages})
+    answer = 'conn: 1 token: 2 publish { topic: "answers" qos: 1 payload: "?" properties { correlation: "c" } }'
+    assert await session.commands(2) == ["conn: 1 ack: 2", answer]
+    await session.send({"conn": 1, "result": {"token": 2}})
+    await until(lambda: len(Requester.events) == 6)
+    assert Requester.events == [
+        "path /ws of 2, ''",
+        f"published {OK}",
+        "plain None",
+        "answered REQUIRED_PARAMS_MISSED",
+        "asks (('k', '1'),)",
+        "answered SUCCESS",
+    ]
+
+
+async def test_properties_of_an_older_gateway(serve):
+    Requester.events = []
+    session = await (await serve(Requester)).session(features=["state"])
+    assert session.hello.features == ["state"]
+    await session.send(created(1, "a"), data(1, 2, "x"))
+    await until(lambda: len(Requester.events) == 2)
+    assert "the gateway has no properties: it needs a newer version" in Requester.events[1]
 
 
 async def test_one_that_waits_does_not_delay_others(serve, recorder):

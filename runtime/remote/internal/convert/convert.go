@@ -55,7 +55,7 @@ func Batches(messages []gateway.Message, count, size int) iter.Seq[[]*exproto.Me
 func batchLen(messages []gateway.Message, count, size int) int {
 	n, bytes := 0, 0
 	for n < len(messages) && n < count {
-		bytes += len(messages[n].Payload) + len(messages[n].Topic)
+		bytes += len(messages[n].Payload) + len(messages[n].Topic) + messages[n].Properties.Size()
 		if n > 0 && bytes > size {
 			break
 		}

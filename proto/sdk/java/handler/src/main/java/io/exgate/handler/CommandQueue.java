@@ -85,7 +85,7 @@ final class CommandQueue {
     int payload =
         switch (command.getCommandCase()) {
           case SEND -> command.getSend().size();
-          case PUBLISH -> command.getPublish().getPayload().size();
+          case PUBLISH -> command.getPublish().getPayload().size() + command.getPublish().getProperties().getSerializedSize();
           case RAW_PUBLISH -> command.getRawPublish().getPayload().size();
           default -> 0;
         };

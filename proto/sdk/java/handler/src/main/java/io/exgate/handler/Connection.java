@@ -1,6 +1,7 @@
 package io.exgate.handler;
 
 import java.time.Duration;
+import java.util.List;
 
 /**
  * The connection of one device. Every call blocks until its outcome is known: for {@link #authenticate}, {@link #publish}, {@link #subscribe} and
@@ -48,6 +49,20 @@ public interface Connection {
 
   /** Sends a message to the broker as the authenticated device. qos is 0, 1 or 2. */
   Result publish(String topic, int qos, byte[] payload);
+
+  /** Publishes with properties; see {@link #publish}. The broker may refuse retain. Only in the session dialect, with a gateway that has properties. */
+  default Result publishWith(String topic, int qos, byte[] payload, Properties properties) {
+    return new Result(Result.Code.PARAMS_TYPE_ERROR, "this dialect has no properties: use session");
+  }
+
+  /** Publishes the answer to a message that has a response topic, with its correlation. The message may be kept and answered later. */
+  default Result answer(Message request, int qos, byte[] payload) {
+    Properties asked = request.properties();
+    if (asked == null || asked.responseTopic().isEmpty()) {
+      return new Result(Result.Code.REQUIRED_PARAMS_MISSED, "the message has no response topic");
+    }
+    return publishWith(asked.responseTopic(), qos, payload, new Properties(false, 0, "", "", asked.correlation(), List.of()));
+  }
 
   /** Subscribes the authenticated device. Messages are passed to onReceivedMessages. qos is the highest QoS to receive. {@code $share/group/filter} is shared. */
   Result subscribe(String topic, int qos);

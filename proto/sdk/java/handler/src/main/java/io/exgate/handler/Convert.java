@@ -1,8 +1,10 @@
 package io.exgate.handler;
 
 import emqx.exproto.v1.Exproto;
+import io.exgate.handler.v1.Messages;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Converts between the messages of the contract and the types of this package. Unknown enum values become the most general known one. */
@@ -11,11 +13,16 @@ final class Convert {
   private Convert() {}
 
   static ConnInfo connInfo(Exproto.ConnInfo info) {
+    return connInfo(info, List.of());
+  }
+
+  static ConnInfo connInfo(Exproto.ConnInfo info, List<io.exgate.handler.v1.Property> properties) {
     return new ConnInfo(
         socketType(info.getSocktype()),
         address(info.getPeername()),
         address(info.getSockname()),
-        info.hasPeercert() ? new ConnInfo.Certificate(info.getPeercert().getCn(), info.getPeercert().getDn()) : null);
+        info.hasPeercert() ? new ConnInfo.Certificate(info.getPeercert().getCn(), info.getPeercert().getDn()) : null,
+        Properties.list(properties));
   }
 
   private static ConnInfo.SocketType socketType(Exproto.SocketType type) {
@@ -32,12 +39,22 @@ final class Convert {
   }
 
   static List<Message> messages(List<Exproto.Message> messages) {
-    return messages.stream().map(Convert::message).toList();
+    return messages.stream().map(m -> message(m, null)).toList();
   }
 
-  private static Message message(Exproto.Message m) {
-    return new Message(
-        m.getNode(), m.getId(), m.getQos(), m.getFrom(), m.getTopic(), m.getPayload().toByteArray(), Instant.ofEpochMilli(m.getTimestamp()));
+  /** The messages with the properties of some of them, by index. */
+  static List<Message> messages(Messages event) {
+    List<Message> all = new ArrayList<>();
+    for (Exproto.Message m : event.getMessagesList()) {
+      io.exgate.handler.v1.Properties found = event.getPropertiesMap().get(all.size());
+      all.add(message(m, found == null ? null : Properties.of(found)));
+    }
+    return List.copyOf(all);
+  }
+
+  private static Message message(Exproto.Message m, Properties properties) {
+    byte[] payload = m.getPayload().toByteArray();
+    return new Message(m.getNode(), m.getId(), m.getQos(), m.getFrom(), m.getTopic(), payload, Instant.ofEpochMilli(m.getTimestamp()), properties);
   }
 
   static Exproto.ClientInfo clientInfo(ClientInfo client) {

@@ -16,6 +16,7 @@ import java.util.function.Function;
 /** One stream of the session dialect: the events of its connections. */
 final class Session implements StreamObserver<GatewayFrame> {
   private static final int VERSION = 1;
+  private static final List<String> USED = List.of("state", "properties"); // features that the gateway must know of
 
   private final SessionWriter writer;
   private final CommandQueue commands;
@@ -52,7 +53,7 @@ final class Session implements StreamObserver<GatewayFrame> {
     }
     greeted = true;
     features = List.copyOf(hello.getFeaturesList());
-    List<String> used = features.stream().filter("state"::equals).toList();
+    List<String> used = features.stream().filter(USED::contains).toList();
     HandlerHello.Builder answer = HandlerHello.newBuilder().setVersion(VERSION).setProgram(program).addAllFeatures(used);
     writer.start(HandlerFrame.newBuilder().setHello(answer).build());
     return true;
@@ -85,7 +86,7 @@ final class Session implements StreamObserver<GatewayFrame> {
       case BYTES -> h -> h.onReceivedBytes(e.getBytes().toByteArray());
       case TIMER_TIMEOUT -> ConnectionHandler::onTimerTimeout;
       case ALARM -> h -> h.onAlarm(e.getAlarm().getId());
-      case MESSAGES -> h -> h.onReceivedMessages(Convert.messages(e.getMessages().getMessagesList()));
+      case MESSAGES -> h -> h.onReceivedMessages(Convert.messages(e.getMessages()));
       case CLOSED -> h -> h.onSocketClosed(e.getClosed().getReason());
       case DRAIN -> ConnectionHandler::onDrain;
       case RESULT, EVENT_NOT_SET -> h -> {};
@@ -93,7 +94,7 @@ final class Session implements StreamObserver<GatewayFrame> {
   }
 
   private static Event created(Created created) {
-    ConnInfo info = Convert.connInfo(created.getConninfo());
+    ConnInfo info = Convert.connInfo(created.getConninfo(), created.getPropertiesList());
     if (!created.getResumed()) {
       return h -> h.onSocketCreated(info);
     }

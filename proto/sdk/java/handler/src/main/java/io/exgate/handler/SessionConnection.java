@@ -148,6 +148,14 @@ final class SessionConnection implements Connection {
   }
 
   @Override
+  public Result publishWith(String topic, int qos, byte[] payload, Properties properties) {
+    if (!features.contains("properties")) {
+      return new Result(Result.Code.PARAMS_TYPE_ERROR, "the gateway has no properties: it needs a newer version");
+    }
+    return ask(Command.newBuilder().setPublish(message(topic, qos, payload).setProperties(properties.encoded())));
+  }
+
+  @Override
   public Result rawPublish(String topic, int qos, byte[] payload) {
     return ask(Command.newBuilder().setRawPublish(message(topic, qos, payload)));
   }

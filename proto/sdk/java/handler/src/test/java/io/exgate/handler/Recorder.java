@@ -55,7 +55,8 @@ final class Recorder {
 
     @Override
     public void onSocketCreated(ConnInfo info) {
-      note("created " + info.socketType() + " " + info.peer().host() + ":" + info.peer().port());
+      String path = info.property("path");
+      note("created " + info.socketType() + " " + info.peer().host() + ":" + info.peer().port() + path);
     }
 
     @Override
@@ -74,6 +75,11 @@ final class Recorder {
         case "save" -> note("saved " + connection.saveState("8".getBytes(UTF_8)));
         case "login" -> note("login " + connection.authenticate(new ClientInfo("c1"), "secret").code());
         case "publish" -> note("publish " + connection.publish("t", 1, bytes));
+        case "with" -> {
+          List<Property> user = List.of(new Property("k", "v"));
+          Properties all = new Properties(true, 60, "text/plain", "a", "7".getBytes(UTF_8), user);
+          note("published " + connection.publishWith("t", 1, bytes, all));
+        }
         case "alarm" -> {
           note("set " + connection.setTimer(3, Duration.ofMillis(250)));
           note("cancelled " + connection.setTimer(3, Duration.ofSeconds(-1)).code());
@@ -94,7 +100,12 @@ final class Recorder {
 
     @Override
     public void onReceivedMessages(List<Message> messages) {
-      messages.forEach(m -> note("message " + m.topic() + " " + new String(m.payload(), UTF_8)));
+      for (Message m : messages) {
+        note("message " + m.topic() + " " + new String(m.payload(), UTF_8));
+        if (m.properties() != null) {
+          note("properties " + m.properties().user() + ", answer " + connection.answer(m, 1, m.payload()).code());
+        }
+      }
     }
 
     @Override

@@ -14,6 +14,9 @@ import io.exgate.handler.v1.Event;
 import io.exgate.handler.v1.GatewayFrame;
 import io.exgate.handler.v1.GatewayHello;
 import io.exgate.handler.v1.HandlerFrame;
+import io.exgate.handler.v1.Messages;
+import io.exgate.handler.v1.Properties;
+import io.exgate.handler.v1.Property;
 import io.exgate.handler.v1.SessionHandlerGrpc;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
@@ -185,6 +188,44 @@ class SessionTest {
     expectAck(1, 2);
     fixture.recorder.expect(
         "a created SSL 10.0.0.1:5", "a saved Result[code=PARAMS_TYPE_ERROR, message=the gateway keeps no state: it needs a newer version]");
+  }
+
+  @Test
+  void messagesHaveProperties() throws Exception {
+    greet("properties");
+    Event.Builder created = created(1, "a");
+    created.getCreatedBuilder().addProperties(Property.newBuilder().setName("path").setValue("/ws"));
+    tell(created, bytes(1, 2, "with"));
+    expectAck(1, 1);
+    Command published = next(commands);
+    Property user = Property.newBuilder().setName("k").setValue("v").build();
+    Properties.Builder all = Properties.newBuilder().setRetain(true).setExpiry(60).setContentType("text/plain");
+    all.setResponseTopic("a").setCorrelation(ByteString.copyFromUtf8("7")).addUser(user);
+    assertEquals(all.build(), published.getPublish().getProperties());
+    Properties asked =
+        Properties.newBuilder().setResponseTopic("answers").setCorrelation(ByteString.copyFromUtf8("c")).addUser(user).build();
+    Messages.Builder messages = Messages.newBuilder().addMessages(Requests.message("plain")).addMessages(Requests.message("?"));
+    tell(result(published, Exproto.ResultCode.SUCCESS), Event.newBuilder().setConn(1).setSeq(3).setMessages(messages.putProperties(1, asked)));
+    expectAck(1, 2);
+    Command answer = next(commands);
+    assertEquals("answers ?", answer.getPublish().getTopic() + " " + answer.getPublish().getPayload().toStringUtf8());
+    assertEquals(Properties.newBuilder().setCorrelation(ByteString.copyFromUtf8("c")).build(), answer.getPublish().getProperties());
+    tell(result(answer, Exproto.ResultCode.SUCCESS));
+    fixture.recorder.expect(
+        "a created SSL 10.0.0.1:5/ws",
+        "a published Result[code=SUCCESS, message=]",
+        "a message t plain",
+        "a message t ?",
+        "a properties [Property[name=k, value=v]], answer SUCCESS");
+  }
+
+  @Test
+  void anOlderGatewayHasNoProperties() throws Exception {
+    greet();
+    tell(created(1, "a"), bytes(1, 2, "with"));
+    expectAck(1, 2);
+    fixture.recorder.expect(
+        "a created SSL 10.0.0.1:5", "a published Result[code=PARAMS_TYPE_ERROR, message=the gateway has no properties: it needs a newer version]");
   }
 
   @Test
