@@ -24,7 +24,7 @@ func (never) Load(string) (any, error) {
 
 const schemaURL = "exgate:schema"
 
-// compile compiles a schema; nil if there is none.
+// compile compiles a schema. It returns nil without one.
 func compile(text json.RawMessage) (*schema, error) {
 	if len(text) == 0 || string(text) == "null" {
 		return nil, nil

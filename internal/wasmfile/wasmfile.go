@@ -42,7 +42,7 @@ func CustomSections(module []byte) iter.Seq2[string, []byte] {
 }
 
 // SetCustom returns a copy of a module in which content is the only custom section of that name. It is the last section
-// of the file. Without content, there is none.
+// of the file, or missing if content is empty.
 func SetCustom(module []byte, name string, content []byte) ([]byte, error) {
 	out := bytes.Clone(header)
 	err := walk(module, func(id byte, inside, whole []byte) bool {

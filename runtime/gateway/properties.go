@@ -86,7 +86,7 @@ func (p *Properties) String() string {
 	return strings.Join(parts, " ")
 }
 
-// Empty reports whether there are none.
+// Empty reports whether no property is set.
 func (p *Properties) Empty() bool {
 	return p == nil || (!p.Retain && p.Expiry == 0 && p.Size() == 0 && len(p.User) == 0)
 }

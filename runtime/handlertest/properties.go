@@ -55,7 +55,7 @@ func propertiesThereAndBack(sc *scene) {
 	sc.leave(d.device, 1)
 }
 
-// propertiesRefused publishes with response topics that are none; nothing reaches the upstream.
+// propertiesRefused publishes with invalid response topics; nothing reaches the upstream.
 func propertiesRefused(sc *scene) {
 	d := sc.dialLines()
 	d.say("auth c1 u1 "+rightPassword+"\n", "result 1 0\n")

@@ -25,7 +25,7 @@ func smokeTest(e *wasm.Engine) error {
 	if err == nil && !adapter.closed.Load() {
 		what, err = "an empty line", h.OnReceivedBytes([]byte(smokeBytes))
 		if gateway.ReasonOf(err).Is(gateway.ReasonGuestFailed) {
-			err = nil // a script may throw at what is no frame of its protocol
+			err = nil // a script may throw on bytes that are not a frame of its protocol
 		}
 	}
 	if closing := h.OnSocketClosed(gateway.ReasonNormal); err == nil && closing != nil {

@@ -64,7 +64,6 @@ func (s *Service) startListeners(ctx context.Context) error {
 		if err := l.serve(); err != nil {
 			return err
 		}
-		s.opened.add(l)
 	}
 	return nil
 }

@@ -23,7 +23,6 @@ func (s *Service) listenForModule(ctx context.Context, name string, m *config.Mo
 	if err != nil {
 		return nil, nil, err
 	}
-	s.opened.add(o)
 	return o.held.Addr(), func() error {
 		s.opened.remove(name)
 		return o.detach()

@@ -30,14 +30,18 @@ type openListener struct {
 	files     [sha256.Size]byte // what filesOf says of the handler's files
 }
 
-// serve accepts devices.
+// serve accepts devices, and makes the listener one of the service's open ones.
 func (o *openListener) serve() error {
 	if err := o.service.gateway.AddListener(o.name, o.held, o.wiring); err != nil {
 		return errors.Join(fmt.Errorf("starting listener %s: %w", o.name, err), o.discard(context.Background()))
 	}
 	o.service.held.add(o.held)
 	o.taps.set()
-	return o.admit()
+	if err := o.admit(); err != nil {
+		return err
+	}
+	o.service.opened.add(o)
+	return nil
 }
 
 // admit applies the limits and access rules of the listener to new connections.

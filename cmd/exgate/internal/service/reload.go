@@ -163,9 +163,9 @@ func (r *reload) take(ctx context.Context, one *step) (err error) {
 		err = one.now.remove()
 		s.opened.remove(one.Listener)
 	case StepReopen:
-		err = errors.Join(one.now.detach(), r.serve(one.then))
+		err = errors.Join(one.now.detach(), one.then.serve())
 	case StepAdd:
-		err = r.serve(one.then)
+		err = one.then.serve()
 	case StepChange:
 		if err = s.gateway.ChangeListener(one.Listener, one.then.wiring); err != nil {
 			return errors.Join(err, one.then.endUnlike(ctx, one.now))
@@ -181,13 +181,4 @@ func (r *reload) take(ctx context.Context, one *step) (err error) {
 		err = errors.Join(err, s.gateway.RemoveHandler(one.Listener))
 	}
 	return err
-}
-
-// serve serves a listener that has been opened.
-func (r *reload) serve(o *openListener) error {
-	if err := o.serve(); err != nil {
-		return err
-	}
-	r.service.opened.add(o)
-	return nil
 }
